@@ -1,13 +1,15 @@
 package normalize
 
 import (
-	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
+	"slices"
 )
 
 // Kind says what a person was known by. Its value is part of an identity's key.
 type Kind uint8
 
+// The kinds of identity. The numbers are stored: they never change.
 const (
 	KindEmail Kind = iota // an email address
 	KindPhone             // a telephone number
@@ -34,9 +36,31 @@ type ID struct {
 // Base64Len is the length of an identity's hash as UID2 and EUID write it.
 const Base64Len = 44
 
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// pairs holds the two base64 characters of each 12-bit number, the first one in the low byte. Every row that
+// is written carries its hash in base64; two characters at a time take half the time of encoding/base64.
+var pairs = func() (t [4096]uint16) {
+	for i := range t {
+		t[i] = uint16(alphabet[i>>6]) | uint16(alphabet[i&63])<<8
+	}
+	return t
+}()
+
 // AppendBase64 appends the hash in standard base64 with padding, 44 characters: the form UID2 and EUID take.
 func (id *ID) AppendBase64(dst []byte) []byte {
-	return base64.StdEncoding.AppendEncode(dst, id.Hash[:])
+	n := len(dst)
+	dst = slices.Grow(dst, Base64Len)[:n+Base64Len]
+	out := (*[Base64Len]byte)(dst[n:])
+	for i := range 5 { // six bytes, eight characters; reading eight bytes stays inside the hash
+		x := binary.BigEndian.Uint64(id.Hash[i*6:])
+		binary.LittleEndian.PutUint64(out[i*8:], uint64(pairs[x>>52])|uint64(pairs[x>>40&0xfff])<<16|
+			uint64(pairs[x>>28&0xfff])<<32|uint64(pairs[x>>16&0xfff])<<48)
+	}
+	last := uint(id.Hash[30])<<10 | uint(id.Hash[31])<<2
+	binary.LittleEndian.PutUint16(out[40:], pairs[last>>6])
+	out[42], out[43] = alphabet[last&63], '='
+	return dst
 }
 
 // AppendHex appends the hash as 64 lower-case hexadecimal digits: the form ID5 takes.

@@ -52,6 +52,17 @@ func (b *Bucket) Contains(o Object) bool {
 	return err == nil && strings.HasPrefix(path, b.root+string(filepath.Separator))
 }
 
+// Inside says whether the bucket lies in the folder, or among the files of the folder, that a pattern for Find
+// names.
+func (b *Bucket) Inside(pattern string) bool {
+	info, err := os.Stat(pattern)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	folder, err := filepath.Abs(pattern)
+	return err == nil && strings.HasPrefix(b.root+string(filepath.Separator), strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
+}
+
 // List returns the keys of all objects that begin with prefix, in order.
 func (b *Bucket) List(prefix string) ([]string, error) {
 	// Only the folder that holds the prefix is walked: the rest of a large table is not of interest.

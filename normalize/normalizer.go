@@ -1,0 +1,125 @@
+package normalize
+
+import (
+	"bytes"
+	"crypto/sha256"
+)
+
+// Profile says whose rule for emails applies. Hashes made by different rules must not be mixed.
+type Profile uint8
+
+// The profiles.
+const (
+	UID2 Profile = iota // UID2 and EUID, which run the same code
+	ID5                 // ID5, for emails alone
+)
+
+// Options tunes a Normalizer. The zero value is the rule of UID2 with hygiene.
+type Options struct {
+	Profile   Profile
+	NoHygiene bool // take values as they are
+}
+
+// A Normalizer turns raw identifiers into identities. It reuses its memory: one goroutine at a time.
+type Normalizer struct {
+	opts Options
+	buf  []byte
+}
+
+// New returns a Normalizer.
+func New(opts Options) *Normalizer {
+	return &Normalizer{opts: opts, buf: make([]byte, 0, 256)}
+}
+
+// Identity returns the identity of one value of a column that holds f, or the reason why it has none. Notes are
+// about accepted values. It allocates nothing, but for a value longer than any before it.
+func (n *Normalizer) Identity(f Form, raw Raw) (ID, Note, Reason) {
+	_, id, note, reason := n.Normalized(f, raw)
+	return id, note, reason
+}
+
+// Normalized is Identity and also returns the text that was hashed, or nil when the value was a hash already.
+// The text is valid until the next call and as long as raw is; it is read-only.
+func (n *Normalizer) Normalized(f Form, raw Raw) (normalized []byte, id ID, note Note, reason Reason) {
+	whole := raw.Reveal()
+	from, to := n.clean(f, whole)
+	v := whole[from:to]
+	switch {
+	case len(v) == 0:
+		return nil, ID{}, 0, ReasonEmpty
+	case n.opts.Profile == ID5 && f.Kind() == KindPhone:
+		return nil, ID{}, 0, ReasonPhoneID5
+	}
+	id.Kind = f.Kind()
+	id.Hash, note = readHash(v)
+	if note&NotePrehashed == 0 {
+		if normalized, reason = n.canonical(f, v); reason != ReasonNone {
+			return nil, ID{}, 0, reason
+		}
+		id.Hash = sha256.Sum256(normalized)
+	}
+	if n.matters(f, note, whole[:from]) || n.matters(f, note, whole[to:]) {
+		note |= NoteCleaned
+	}
+	return normalized, id, note, ReasonNone
+}
+
+// clean returns the span of v that hygiene leaves. A value of stripped characters alone is empty with hygiene
+// and without: nobody would call it anything else.
+func (n *Normalizer) clean(f Form, v []byte) (from, to int) {
+	from, to = trim(v)
+	if n.opts.NoHygiene && from < to {
+		return 0, len(v)
+	}
+	if f == FormEmail {
+		a, b := address(v[from:to])
+		from, to = from+a, from+b
+	}
+	return from, to
+}
+
+// canonical returns the text to hash.
+func (n *Normalizer) canonical(f Form, v []byte) (text []byte, reason Reason) {
+	raw := RawBytes(v)
+	switch {
+	case f.hashed():
+		return nil, explainHash(v)
+	case f == FormPhone:
+		return v, CheckPhone(raw)
+	case n.opts.Profile == ID5:
+		n.buf, reason = AppendEmailID5(n.buf[:0], raw)
+	default:
+		n.buf, reason = AppendEmail(n.buf[:0], raw)
+	}
+	return n.buf, reason
+}
+
+// readHash returns the hash that v spells and the remarks on it, or no remarks when v is no hash.
+func readHash(v []byte) (hash [32]byte, note Note) {
+	hash, converted, ok := decodeHash(v)
+	if !ok {
+		return hash, 0
+	}
+	note = NotePrehashed
+	if converted {
+		note |= NoteConverted
+	}
+	if hash == emptyHash {
+		note |= NoteEmptyHash
+	}
+	return hash, note
+}
+
+// matters says whether removing this end of a value made a difference: the rules for emails drop some characters
+// there themselves, those for phones and hashes none.
+func (n *Normalizer) matters(f Form, note Note, end []byte) bool {
+	switch {
+	case len(end) == 0:
+		return false
+	case f != FormEmail || note&NotePrehashed != 0:
+		return true
+	case n.opts.Profile == ID5:
+		return len(bytes.TrimFunc(end, isJSSpace)) > 0
+	}
+	return len(bytes.Trim(end, " ")) > 0
+}
