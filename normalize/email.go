@@ -23,7 +23,7 @@ func Email(raw string) (ID, error) {
 	var room [128]byte
 	text, reason := AppendEmail(room[:0], RawString(raw))
 	if reason != ReasonNone {
-		return ID{}, asError(reason)
+		return ID{}, &Error{reason}
 	}
 	return ID{Hash: sha256.Sum256(text), Kind: KindEmail}, nil
 }

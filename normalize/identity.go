@@ -9,7 +9,7 @@ import (
 // Kind says what a person was known by. Its value is part of an identity's key.
 type Kind uint8
 
-// The kinds of identity. The numbers are stored: they never change.
+// The kinds.
 const (
 	KindEmail Kind = iota // an email address
 	KindPhone             // a telephone number

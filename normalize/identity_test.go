@@ -59,6 +59,34 @@ func TestNames(t *testing.T) {
 	}
 }
 
+func TestFormText(t *testing.T) {
+	for _, form := range []normalize.Form{email, phone, emailHash, phoneHash} {
+		text, err := form.MarshalText()
+		if err != nil || string(text) != form.String() {
+			t.Errorf("form %d: got %q, %v", form, text, err)
+		}
+		got := normalize.Form(99)
+		if err := got.UnmarshalText(text); err != nil || got != form {
+			t.Errorf("%q: got form %d, %v; want %d", text, got, err, form)
+		}
+	}
+	got := normalize.FormPhone
+	if err := got.UnmarshalText([]byte("Email")); err == nil || got != phone {
+		t.Errorf("an unknown name: got form %d, %v; want an error and no change", got, err)
+	}
+}
+
+func TestNoteText(t *testing.T) {
+	for note, want := range map[normalize.Note]string{
+		0: "", cleaned: "cleaned", prehashed | converted: "prehashed,converted", hashEmpty: "hash_of_empty",
+		cleaned | prehashed | converted | hashEmpty: "cleaned,prehashed,converted,hash_of_empty",
+	} {
+		if got := note.String(); got != want {
+			t.Errorf("note %04b: got %q, want %q", uint8(note), got, want)
+		}
+	}
+}
+
 // Two reasons of the same text could not be told apart in the output, and one without a text would be lost there.
 func TestReasonTexts(t *testing.T) {
 	if got := normalize.ReasonNone.String(); got != "" {

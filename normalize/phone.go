@@ -14,7 +14,7 @@ const (
 func Phone(raw string) (ID, error) {
 	r := RawString(raw)
 	if reason := CheckPhone(r); reason != ReasonNone {
-		return ID{}, asError(reason)
+		return ID{}, &Error{reason}
 	}
 	return ID{Hash: sha256.Sum256(r.Reveal()), Kind: KindPhone}, nil
 }

@@ -70,10 +70,3 @@ type Error struct{ Reason Reason }
 
 // Error returns the text of the reason.
 func (e *Error) Error() string { return e.Reason.String() }
-
-func asError(r Reason) error {
-	if r == ReasonNone {
-		return nil
-	}
-	return &Error{r}
-}
