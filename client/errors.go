@@ -8,12 +8,12 @@ import (
 type Fault uint8
 
 const (
-	// Broken: the service broke its promise (wrong nonce, missing answers, an unknown reply), or this program
+	// Broken says that the service broke its promise (wrong nonce, missing answers, an unknown reply), or this program
 	// sent what it must not. Asking again will not help.
 	Broken Fault = iota
-	// Refused: credentials, role or clock. The user has to change something.
+	// Refused says that credentials, role or clock are wrong. The user has to change something.
 	Refused
-	// Unreachable: the service kept failing for as long as the caller was ready to wait. Try again later.
+	// Unreachable says that the service kept failing for as long as the caller was ready to wait. Try again later.
 	Unreachable
 )
 

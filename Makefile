@@ -1,0 +1,36 @@
+GOLANGCI_LINT := v2.15.0
+TOOLS := $(CURDIR)/.tools
+
+.PHONY: check format vet lint tidy build test fuzz bench
+
+check: format vet lint tidy build test ## everything that CI runs
+
+format:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+
+vet:
+	go vet ./...
+
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
+	$< run ./...
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv $(TOOLS)/golangci-lint $@
+
+tidy:
+	go mod tidy -diff
+
+build:
+	go build -trimpath -ldflags "-s -w" -o mapper ./cmd/mapper
+
+test:
+	go test -race ./...
+
+fuzz: ## each fuzz target for a minute
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
+		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s $$p || exit 1; done; done
+
+bench: ## per stage, and end to end: make bench ROWS=10000000
+	go test -run '^$$' -bench . -benchmem ./normalize ./client/... ./sources ./sinks ./pipeline
+	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Map -benchtime 3x -timeout 60m ./cmd/mapper

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mapper/jobs"
+	"mapper/sinks"
+)
+
+func (a *app) inspect() *cobra.Command {
+	var dataset string
+	c := &cobra.Command{
+		Use:   "inspect FOLDER|FILE",
+		Short: "Show what a table or a file holds",
+		Long: "inspect shows the runs of a table, how many rows they have, and when they are due to be asked again; of a file it\n" +
+			"shows how it would be read. With --files it lists the parts of a dataset that a reader should open, one a line.",
+		Example: "  mapper inspect ids/uid2\n" +
+			"  mapper inspect ids/uid2 --files mapped\n" +
+			"  mapper inspect customers.csv --json",
+		Args: one("FOLDER or FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if dataset != "" {
+				return a.listFiles(args[0], dataset)
+			}
+			if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+				file, err := jobs.InspectFile(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.print(file)
+			}
+			table, err := jobs.Inspect(args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(table)
+		},
+	}
+	c.Flags().StringVar(&dataset, "files", "", "list the live parts of a dataset: mapped, unmapped or refresh_from")
+	return c
+}
+
+func (a *app) listFiles(uri, dataset string) error {
+	if !slices.Contains(sinks.Datasets(), dataset) {
+		return usagef("--files %q is none of %s", dataset, strings.Join(sinks.Datasets(), ", "))
+	}
+	files, err := jobs.LiveFiles(uri, dataset)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"type": "files", "dataset": dataset, "files": append([]string{}, files...)})
+	}
+	for _, f := range files {
+		if _, err := fmt.Fprintln(a.stdout, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one wants exactly one argument.
+func one(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("mapper %s takes one %s, got %d", c.Name(), what, len(args))
+		}
+		return nil
+	}
+}

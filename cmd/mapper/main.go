@@ -1,0 +1,134 @@
+// Command mapper turns emails and phones into UID2 and EUID raw UIDs, in bulk.
+//
+// Every command has its own file here; `mapper help` lists them. Results go to standard output, everything
+// else to standard error.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -ldflags "-X main.version=1.2.3".
+var version = "dev"
+
+func main() {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.LookupEnv}
+	os.Exit(a.run(context.Background(), os.Args[1:]))
+}
+
+// app is the program with its surroundings.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(name string) (string, bool)
+
+	logLevel, logFormat, progress string
+	json                          bool
+	log                           *slog.Logger
+}
+
+// run runs one command and returns its exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	ctx, stop := a.signals(ctx)
+	defer stop()
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(a.stderr, "mapper:", err)
+	}
+	return exitCode(err)
+}
+
+// signals returns a context that the first SIGINT or SIGTERM cancels: the command stops in good order. The
+// second ends the process at once, which is safe at any time.
+func (a *app) signals(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	got := make(chan os.Signal, 2)
+	signal.Notify(got, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-got; !ok {
+			return
+		}
+		fmt.Fprintln(a.stderr, "mapper: stopping; what is done is kept (once more to stop at once)")
+		cancel()
+		if _, ok := <-got; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(got)
+		close(got)
+		cancel()
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mapper",
+		Short: "Turn emails and phones into UID2 and EUID raw UIDs, in bulk",
+		Long: "mapper reads emails and phones from files, normalizes and hashes them, asks UID2 or EUID for their raw\n" +
+			"UIDs, and writes what it learned to Parquet. A raw email or phone never leaves memory.",
+		Example: "  mapper demo\n" +
+			"  mapper map customers.csv --id customer_id --out ids/uid2",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.setUpLog()
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
+	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto, plain, json or off")
+	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.demo(), a.mapCommand(), a.verify(), a.inspect(), a.hash(), a.sandbox(), a.version())
+	for _, c := range root.Commands() {
+		c.Long += "\n\n" + exitCodesHelp
+		if c.Args == nil {
+			c.Args = noArgs
+		}
+	}
+	return root
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("mapper %s takes no argument %q", c.Name(), args[0])
+	}
+	return nil
+}
+
+func (a *app) setUpLog() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return usagef("--log-level %q is none of debug, info, warn, error", a.logLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch a.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.stderr, opts))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.stderr, opts))
+	default:
+		return usagef("--log-format %q is neither text nor json", a.logFormat)
+	}
+	if !strings.Contains(" auto plain json off ", " "+a.progress+" ") {
+		return usagef("--progress %q is none of auto, plain, json, off", a.progress)
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"mapper/client"
+	"mapper/client/uid2"
+	"mapper/jobs"
+	"mapper/sinks"
+	"mapper/sources"
+)
+
+// mapFlags are the flags of map that are not fields of the job as they stand.
+type mapFlags struct {
+	service, format, hygiene, compression, memory, partBytes string
+	maxInvalid                                               float64
+}
+
+func (a *app) mapCommand() *cobra.Command {
+	var job jobs.Map
+	var f mapFlags
+	c := &cobra.Command{
+		Use:   "map INPUT... --out FOLDER",
+		Short: "Map emails and phones to UID2 or EUID raw UIDs",
+		Long: "map reads emails and phones from the inputs (files, globs, folders, or - for standard input; CSV, TSV, NDJSON,\n" +
+			"Parquet or one identifier a line; gzip and zstd), asks UID2 or EUID for their raw UIDs, and writes a run into the\n" +
+			"table at --out: Parquet under mapped/, unmapped/ and refresh_from/. A run is visible when it is complete. The same\n" +
+			"command continues an interrupted run.\n\n" +
+			"Credentials come from the environment: UID2_API_KEY and UID2_SECRET_KEY (EUID_... for EUID), or files named by\n" +
+			"UID2_API_KEY_FILE and UID2_SECRET_KEY_FILE.",
+		Example: "  mapper map customers.csv --id customer_id --out ids/uid2\n" +
+			"  mapper map 'export/*.csv.gz' --email email --phone mobile --keep country --out ids/uid2\n" +
+			"  zcat emails.txt.gz | mapper map - --format text --service euid --out ids/euid",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no input; name a file, a folder, a glob, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, inputs []string) error {
+			job.Inputs = inputs
+			if err := a.completeMap(c, &job, &f); err != nil {
+				return err
+			}
+			return a.runMap(c.Context(), job)
+		},
+	}
+	addMapFlags(c, &job, &f)
+	return c
+}
+
+func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
+	flags := c.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&job.Out, "out", "", "folder of the table to write into (required)")
+	flags.StringVar(&f.service, "service", "uid2", "which network: uid2 or euid")
+	flags.StringVar(&job.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
+	flags.StringVar(&job.Environment, "environment", "", "name of the environment, which the table is stamped with (default: from the host)")
+	flags.StringVar(&job.Columns.ID, "id", "", "column with your row key, copied to every output row")
+	flags.StringSliceVar(&job.Columns.Email, "email", nil, "columns with emails (default: found from header and content)")
+	flags.StringSliceVar(&job.Columns.Phone, "phone", nil, "columns with phones")
+	flags.StringSliceVar(&job.Columns.EmailHash, "email-hash", nil, "columns with SHA-256 hashes of emails, base64 or hex")
+	flags.StringSliceVar(&job.Columns.PhoneHash, "phone-hash", nil, "columns with SHA-256 hashes of phones, base64 or hex")
+	flags.StringSliceVar(&job.Columns.Keep, "keep", nil, "columns copied through unchanged")
+	flags.BoolVar(&job.Columns.AllowRaw, "allow-raw", false, "let --id or --keep name a column that holds emails or phones")
+	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet or text (one identifier a line)")
+	flags.StringVar(&f.hygiene, "hygiene", "on", "strip junk around identifiers before they are normalized: on or off")
+	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")
+	flags.IntVar(&job.MaxInFlight, "max-in-flight", 20, "requests at once")
+	flags.Float64Var(&job.MaxRPS, "max-rps", 0, "requests a second (default: adapted to the service)")
+	flags.DurationVar(&job.GiveUpAfter, "give-up-after", 0, "stop after so long without one success (default 15m)")
+	flags.IntVar(&job.MaxPoison, "max-poison", 0, "values that alone make the service fail, before the run stops (default 20)")
+	flags.StringVar(&f.compression, "compression", "snappy", "of the parts: none, snappy or zstd")
+	flags.Int64Var(&job.PartRows, "part-rows", 1_000_000, "rows in a part")
+	flags.StringVar(&f.partBytes, "part-bytes", "", "memory of an open part (default: a quarter of --memory)")
+	flags.DurationVar(&job.PartInterval, "part-interval", 0, "seal a part at the latest after (default 60s)")
+	flags.StringVar(&f.memory, "memory", "192MB", "byte budget of the process")
+	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this")
+	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
+	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
+	flags.StringVar(&job.RunID, "run-id", "", "name of the run (default: the time and 4 random characters)")
+	flags.BoolVar(&job.Fresh, "fresh", false, "do not continue an unfinished run of the same job")
+}
+
+// completeMap fills the job from flags that need parsing and from the environment.
+func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
+	if job.Service, err = uid2.ParseService(f.service); err != nil {
+		return usagef("--service %q is neither uid2 nor euid", f.service)
+	}
+	if f.format != "auto" {
+		job.Format = sources.Format(f.format)
+		if !slices.Contains([]sources.Format{sources.CSV, sources.TSV, sources.NDJSON, sources.Text, sources.Parquet}, job.Format) {
+			return usagef("--format %q is none of auto, csv, tsv, ndjson, parquet, text", f.format)
+		}
+	}
+	switch f.hygiene {
+	case "on":
+	case "off":
+		job.Hygiene = jobs.HygieneOff
+	default:
+		return usagef("--hygiene %q is neither on nor off", f.hygiene)
+	}
+	if job.Compression, err = sinks.ParseCompression(f.compression); err != nil {
+		return usagef("--compression %q is none of none, snappy, zstd", f.compression)
+	}
+	if job.Memory, err = bytesFlag("memory", f.memory); err != nil {
+		return err
+	}
+	if f.partBytes != "" {
+		if job.PartBytes, err = bytesFlag("part-bytes", f.partBytes); err != nil {
+			return err
+		}
+	}
+	if c.Flags().Changed("max-invalid") {
+		job.MaxInvalid = &f.maxInvalid
+	}
+	job.Stdin, job.Version, job.Log = a.stdin, version, a.log
+	return a.credentials(job)
+}
+
+func bytesFlag(name, value string) (int64, error) {
+	n, err := humanize.ParseBytes(value)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, usagef("--%s %q is no size; write a number with KB, MB or GB", name, value)
+	}
+	return int64(n), nil
+}
+
+// credentials reads the base URL, API key and secret of the job's service from the environment.
+func (a *app) credentials(job *jobs.Map) error {
+	prefix := strings.ToUpper(job.Service.String())
+	read := func(name string) (string, error) { return a.secret(prefix + name) }
+	if job.BaseURL == "" {
+		url, err := a.optional(prefix + "_BASE_URL")
+		if err != nil {
+			return err
+		}
+		job.BaseURL = url
+	}
+	key, err := read("_API_KEY")
+	if err != nil {
+		return err
+	}
+	secret, err := read("_SECRET_KEY")
+	if err != nil {
+		return err
+	}
+	job.APIKey, job.ClientSecret = client.NewSecret(key), client.NewSecret(secret)
+	return nil
+}
+
+// optional returns the value of an environment variable, or of the file that NAME_FILE names, or nothing.
+func (a *app) optional(name string) (string, error) {
+	if value, ok := a.env(name); ok && value != "" {
+		return value, nil
+	}
+	path, ok := a.env(name + "_FILE")
+	if !ok || path == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", &client.Error{Fault: client.Refused, Op: name + "_FILE", Message: "the file cannot be read", Err: err}
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func (a *app) secret(name string) (string, error) {
+	value, err := a.optional(name)
+	if err == nil && value == "" {
+		err = &client.Error{Fault: client.Refused, Op: "credentials", Message: name + " is not set",
+			Remedy: "set it in the environment, or set " + name + "_FILE to a file that holds it"}
+	}
+	return value, err
+}
+
+// runMap runs a job with progress and prints its summary.
+func (a *app) runMap(ctx context.Context, job jobs.Map) error {
+	// The byte budget covers what the job holds; this much comes on top for the program, its stacks and buffers
+	// of the network. Without it the garbage collector would let the heap grow to twice what is alive.
+	debug.SetMemoryLimit(max(job.Memory, jobs.DefaultMemory/4) + 16_000_000)
+	job.Monitor = new(jobs.Monitor)
+	stop := a.watch(job.Monitor)
+	summary, err := job.Run(ctx)
+	stop()
+	if summary != nil {
+		if printed := a.print(summary); err == nil {
+			err = printed
+		}
+	}
+	return err
+}
+
+// print writes a result for people, or as JSON.
+func (a *app) print(result fmt.Stringer) error {
+	if a.json {
+		return a.printJSON(result)
+	}
+	_, err := fmt.Fprintln(a.stdout, result)
+	return err
+}
+
+func (a *app) printJSON(result any) error { return json.NewEncoder(a.stdout).Encode(result) }

@@ -1,0 +1,97 @@
+package jobs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mapper/client/objects"
+	"mapper/normalize"
+	"mapper/sources"
+)
+
+func inspect(t *testing.T, name, text string) *sources.Input {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := objects.Find(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := sources.Inspect(t.Context(), found[0], sources.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+const aHash = "b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514"
+
+// TestDetect: which columns are taken for what, or what the user is asked.
+func TestDetect(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"by name and content", "id,email,city\n1,a@example.com,Bonn\n", "email:email"},
+		{"by content alone", "id,contact\n1,a@example.com\n2,b@example.com\n", "contact:email"},
+		{"phone by name", "name,mobile\nx,+15550100000\ny,555-0100\n", "mobile:phone"},
+		{"phone by content", "a,b\n1,+15550100000\n2,+15550100001\n", "b:phone"},
+		{"both", "email,phone\na@example.com,+15550100000\n", "email:email phone:phone"},
+		{"hashed emails", "id,email_sha256\n1," + aHash + "\n", "email_sha256:email_hash"},
+		{"hashed phones", "id,phone_hash\n1," + aHash + "\n", "phone_hash:phone_hash"},
+		{"emails and hashes mixed", "id,email\n1," + aHash + "\n2,a@example.com\n", "email:email"},
+		{"a sure name, bad content", "id,email\n1,x\n2,y\n", "email:email"},
+		{"a name with other content", "id,email_optin,mail\n1,yes,a@example.com\n", "mail:email"},
+		{"mostly blank", "id,e_mail\n1,\n2,\n3,a@example.com\n", "e_mail:email"},
+		{"a header and no row", "id,name\n", ""},
+		{"national phones by name", "id,tel\n1,030 123456\n2,(030) 123457\n", "tel:phone"},
+		{"two emails", "email,backup_email\na@example.com,b@example.com\n", "error: both look like emails; say which to use with --email"},
+		{"hashes of what", "id,hash\n1," + aHash + "\n", "error: say which with --email-hash or --phone-hash"},
+		{"nothing", "id,name\n1,x\n", `error: its columns are "id", "name"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, why, err := new(Columns).resolve(inspect(t, "in.csv", c.text))
+			if want, isError := strings.CutPrefix(c.want, "error: "); isError {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Fatalf("got %v, want %q", err, want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, id := range p.Identifiers {
+				got = append(got, p.Source.Layout.Columns[id.Column].Name+":"+id.Form.String())
+			}
+			if strings.Join(got, " ") != c.want || len(why) != len(got) {
+				t.Errorf("got %v (%v), want %q", got, why, c.want)
+			}
+		})
+	}
+}
+
+func TestNamedColumns(t *testing.T) {
+	in := inspect(t, "in.csv", "ID,Email,backup\n1,a@example.com,b@example.com\n")
+	c := Columns{ID: "id", Email: []string{"email"}, EmailHash: []string{"backup"}}
+	p, _, err := c.resolve(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.ID != 0 || len(p.Identifiers) != 2 || p.Identifiers[1].Column != 2 || p.Identifiers[1].Form != normalize.FormEmailHash {
+		t.Errorf("got %+v", p)
+	}
+	for _, bad := range []Columns{{Email: []string{"mail"}}, {ID: "nosuch"}, {Keep: []string{"nosuch"}}, {ID: "backup"}, {Keep: []string{"email"}}} {
+		bad.Email = append(bad.Email, "email")
+		if _, _, err := bad.resolve(in); err == nil {
+			t.Errorf("%+v: no error", bad)
+		} else if strings.Contains(err.Error(), "a@example.com") {
+			t.Errorf("the error holds a value: %v", err)
+		}
+	}
+	raw := Columns{Email: []string{"email"}, ID: "backup", AllowRaw: true}
+	if _, _, err := raw.resolve(in); err != nil {
+		t.Errorf("--allow-raw: %v", err)
+	}
+}

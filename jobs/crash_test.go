@@ -1,0 +1,180 @@
+package jobs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mapper/client"
+	"mapper/client/sandbox"
+	"mapper/jobs"
+	"mapper/jobs/table"
+	"mapper/normalize"
+	"mapper/sinks"
+)
+
+// childJob is what a test tells the process that it is going to kill.
+type childJob struct{ URL, Key, Secret, Input, Out string }
+
+const childEnv = "MAPPER_TEST_JOB"
+
+// TestMain makes the test binary be a process that runs one job.
+func TestMain(m *testing.M) {
+	spec := os.Getenv(childEnv)
+	if spec == "" {
+		os.Exit(m.Run())
+	}
+	var c childJob
+	if err := json.Unmarshal([]byte(spec), &c); err != nil {
+		panic(err)
+	}
+	if _, err := c.job().Run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func (c childJob) job() jobs.Map {
+	return jobs.Map{
+		BaseURL: c.URL, APIKey: client.NewSecret(c.Key), ClientSecret: client.NewSecret(c.Secret),
+		Inputs: []string{c.Input}, Columns: jobs.Columns{ID: "id"}, Out: c.Out, RunID: "r",
+		MaxBatch: 100, MaxInFlight: 4, PartRows: 500,
+	}
+}
+
+func (c childJob) command(t *testing.T) *exec.Cmd {
+	t.Helper()
+	spec, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// rowsOf returns the rows of a dataset without the time they were mapped at, and without what depends on where
+// part borders fall.
+func rowsOf(t *testing.T, out, dataset string) []string {
+	t.Helper()
+	var rows []string
+	for o := range outputs(t, out, dataset) {
+		o.at = 0
+		rows = append(rows, fmt.Sprintf("%+v", o))
+	}
+	if dataset == sinks.DatasetRefreshFrom {
+		slices.Sort(rows) // sorted part by part
+	}
+	return rows
+}
+
+// TestKilled kills a run with SIGKILL, several times and at different moments, and expects that the last
+// command, which is the same, leaves exactly the rows of a run that nobody killed, and that what was sealed has
+// not been asked again.
+func TestKilled(t *testing.T) {
+	const rows = 12_000
+	s, url := operator(t, sandbox.Options{Seed: "crash", OptOutShare: 0.1, RotationDays: 270, Latency: 5 * time.Millisecond, Trace: true})
+	input := filepath.Join(t.TempDir(), "unique.csv")
+	var text strings.Builder
+	text.WriteString("id,email\n")
+	ids := make([]normalize.ID, rows)
+	for i := range rows {
+		email := fmt.Sprintf("unique%d@example.com", i)
+		ids[i] = identity(normalize.KindEmail, email)
+		fmt.Fprintf(&text, "%d,%s\n", i, email)
+	}
+	if err := os.WriteFile(input, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killed := childJob{url, s.APIKey(), s.ClientSecret(), input, filepath.Join(t.TempDir(), "killed")}
+	tb, err := table.Open(killed.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := int64(0)
+	for _, parts := range []int{3, 9, 15} {
+		sealed = killAfter(t, killed, tb, parts)
+	}
+	before := s.Stats().Identities
+	if err := killed.command(t).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if asked := int64(s.Stats().Identities - before); asked != rows-sealed {
+		t.Errorf("the last process asked %d identities, want the %d that were not sealed", asked, rows-sealed)
+	}
+	again := 0
+	for i, id := range ids {
+		switch n := s.Asked(id); {
+		case n == 0:
+			t.Fatalf("row %d was never asked", i+1)
+		case n > 1:
+			again++
+		}
+	}
+	// A kill loses the open part of 500 rows, what is in flight and what waits behind it.
+	if most := 3 * (500 + 4*100*3); again > most {
+		t.Errorf("%d identities were asked again, %d at most expected", again, most)
+	}
+	whole := killed
+	whole.Out = filepath.Join(t.TempDir(), "whole")
+	if _, err := whole.job().Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dataset := range sinks.Datasets() {
+		got, want := rowsOf(t, killed.Out, dataset), rowsOf(t, whole.Out, dataset)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d rows after kills differ from %d rows of a whole run", dataset, len(got), len(want))
+		}
+	}
+	if v, err := jobs.Verify(t.Context(), killed.Out); err != nil || len(v.Remarks) > 0 {
+		t.Errorf("%v\n%s", err, v)
+	}
+}
+
+// killAfter starts the job and kills it once its chain has a number of links. It returns how many rows are
+// sealed then.
+func killAfter(t *testing.T, job childJob, tb *table.Table, parts int) int64 {
+	t.Helper()
+	cmd := job.command(t)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		chain, err := tb.Chain("r", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(chain.Links) >= parts {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d parts after a minute", len(chain.Links))
+		}
+		time.Sleep(time.Millisecond) // polls another process
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) {
+		t.Fatalf("the job was not killed: %v", err)
+	}
+	if _, err := tb.Manifest("r"); err == nil {
+		t.Fatal("the run was over before it was killed")
+	}
+	chain, err := tb.Chain("r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chain.Last().Cursor.Lines
+}

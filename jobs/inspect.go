@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"mapper/client/objects"
+	"mapper/jobs/table"
+	"mapper/pipeline"
+	"mapper/sources"
+)
+
+// Inspection is what a table holds.
+type Inspection struct {
+	Type        string     `json:"type"` // "table"
+	Table       string     `json:"table"`
+	Service     string     `json:"service"`
+	Environment string     `json:"environment"`
+	Runs        []RunState `json:"runs"`
+	// The committed runs that no other replaces, together. A pair of id and identity that several runs have
+	// mapped counts in each of them.
+	Counts          pipeline.Counts  `json:"counts"`
+	RefreshCalendar map[string]int64 `json:"refresh_calendar"` // UTC day -> identities due
+}
+
+// RunState is one run of a table.
+type RunState struct {
+	RunID      string          `json:"run_id"`
+	Kind       string          `json:"kind"`
+	State      string          `json:"state"` // "committed", "replaced", "aborted" or "unfinished"
+	StartedAt  time.Time       `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at,omitempty"`
+	Parts      int             `json:"parts"`  // files; of an unfinished run those that are sealed
+	Counts     pipeline.Counts `json:"counts"` // of an unfinished run as far as it is sealed
+}
+
+// Inspect returns what a table holds.
+func Inspect(uri string) (*Inspection, error) {
+	t, err := table.Open(uri)
+	if err != nil {
+		return nil, err
+	}
+	about, err := t.About()
+	if err != nil {
+		return nil, noTable(uri, err)
+	}
+	runs, err := t.Runs()
+	if err != nil {
+		return nil, err
+	}
+	out := &Inspection{Type: "table", Table: uri, Service: about.Service, Environment: about.Environment,
+		Runs: []RunState{}, RefreshCalendar: map[string]int64{}}
+	live := table.Live(runs)
+	for _, r := range runs {
+		isLive := slices.ContainsFunc(live, func(l table.Run) bool { return l.ID == r.ID })
+		state, err := stateOf(t, r, isLive)
+		if err != nil {
+			return nil, err
+		}
+		out.Runs = append(out.Runs, state)
+		if isLive {
+			out.Counts.Add(&r.Manifest.Counts.Counts)
+			for day, n := range r.Manifest.Calendar {
+				out.RefreshCalendar[day] += n
+			}
+		}
+	}
+	return out, nil
+}
+
+func stateOf(t *table.Table, r table.Run, live bool) (RunState, error) {
+	s := RunState{RunID: r.ID, State: "unfinished"}
+	if m := r.Manifest; m != nil {
+		s.Kind, s.StartedAt, s.FinishedAt = m.Kind, m.StartedAt, &m.FinishedAt
+		s.Parts, s.Counts = len(m.Parts), m.Counts.Counts
+		switch {
+		case m.Aborted:
+			s.State = "aborted"
+		case live:
+			s.State = "committed"
+		default:
+			s.State = "replaced"
+		}
+		return s, nil
+	}
+	plan, err := t.Plan(r.ID)
+	if err != nil {
+		return s, err
+	}
+	chain, err := t.Chain(r.ID, shard)
+	if err != nil {
+		return s, err
+	}
+	s.Kind, s.StartedAt = plan.Kind, plan.StartedAt
+	for _, l := range chain.Links {
+		s.Parts += len(l.Files)
+		for _, in := range l.Inputs {
+			s.Counts.Add(&in.Counts)
+		}
+	}
+	return s, nil
+}
+
+// String writes what a table holds for people.
+func (i *Inspection) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table %s: %s, environment %s\n", i.Table, i.Service, i.Environment)
+	for _, r := range i.Runs {
+		fmt.Fprintf(&b, "  run %s  %s, %s, started %s: %s lines, %s mapped, %s unmapped, %d parts\n", r.RunID, r.Kind, r.State,
+			r.StartedAt.Format(time.DateTime), humanize.Comma(r.Counts.Lines), humanize.Comma(r.Counts.Mapped),
+			humanize.Comma(r.Counts.UnmappedTotal()), r.Parts)
+	}
+	fmt.Fprintf(&b, "committed: %s identifiers, %s mapped (%.1f %%)", humanize.Comma(i.Counts.Identifiers),
+		humanize.Comma(i.Counts.Mapped), 100*float64(i.Counts.Mapped)/float64(max(1, i.Counts.Identifiers)))
+	for _, reason := range sortedKeys(i.Counts.Unmapped) {
+		fmt.Fprintf(&b, ", %s %s", humanize.Comma(i.Counts.Unmapped[reason]), reason)
+	}
+	if days := sortedKeys(i.RefreshCalendar); len(days) > 0 {
+		fmt.Fprintf(&b, "\nrefresh: %d days from %s to %s", len(days), days[0], days[len(days)-1])
+		for _, day := range days[:min(7, len(days))] {
+			fmt.Fprintf(&b, "\n  %s  %s identities due", day, humanize.Comma(i.RefreshCalendar[day]))
+		}
+	}
+	return b.String()
+}
+
+// LiveFiles returns the URIs of a dataset's parts in the committed runs that no other replaces.
+func LiveFiles(uri, dataset string) ([]string, error) {
+	t, err := table.Open(uri)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.About(); err != nil {
+		return nil, noTable(uri, err)
+	}
+	runs, err := t.Runs()
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, r := range table.Live(runs) {
+		for _, p := range r.Manifest.Parts {
+			if p.Dataset == dataset {
+				files = append(files, t.Bucket.URI(p.Path))
+			}
+		}
+	}
+	return files, nil
+}
+
+// FileInspection is how a file would be read.
+type FileInspection struct {
+	Type string `json:"type"` // "file"
+	objects.Object
+	Layout sources.Layout `json:"layout"`
+}
+
+// InspectFile returns how a file would be read: its format and columns.
+func InspectFile(ctx context.Context, path string) (*FileInspection, error) {
+	found, err := objects.Find(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, usagef("%s names %d files; name one", path, len(found))
+	}
+	in, err := sources.Inspect(ctx, found[0], sources.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &FileInspection{Type: "file", Object: found[0], Layout: in.Layout}, nil
+}
+
+// String writes how the file would be read for people.
+func (f *FileInspection) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", f.URI, f.Layout.Format)
+	if f.Layout.Compression != "" {
+		fmt.Fprintf(&b, ", %s", f.Layout.Compression)
+	}
+	fmt.Fprintf(&b, ", %s", humanize.IBytes(uint64(max(0, f.Size))))
+	if f.Layout.Rows >= 0 {
+		fmt.Fprintf(&b, ", %s rows", humanize.Comma(f.Layout.Rows))
+	}
+	for _, c := range f.Layout.Columns {
+		fmt.Fprintf(&b, "\n  %-24s %s", c.Name, c.Type)
+	}
+	return b.String()
+}

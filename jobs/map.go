@@ -1,0 +1,276 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"mapper/client"
+	"mapper/client/objects"
+	"mapper/client/transport"
+	"mapper/client/uid2"
+	"mapper/jobs/table"
+	"mapper/normalize"
+	"mapper/pipeline"
+	"mapper/sinks"
+	"mapper/sources"
+)
+
+// Map is a job that reads inputs, asks UID2 or EUID, and writes a run into the table at Out. Fields without a
+// default are required.
+type Map struct {
+	Service      uid2.Service
+	BaseURL      string // default: the service's production
+	Environment  string // stamps the table; default: from BaseURL
+	APIKey       client.Secret
+	ClientSecret client.Secret
+
+	Inputs  []string // paths, globs, folders, or "-"
+	Format  sources.Format
+	Stdin   io.Reader // what the input "-" reads
+	Columns Columns
+	Hygiene Hygiene
+
+	Out          string
+	Compression  sinks.Compression
+	PartRows     int64         // default 1,000,000
+	PartBytes    int64         // default a quarter of Memory
+	PartInterval time.Duration // default 60 s
+
+	MaxBatch    int           // default 5,000
+	MaxInFlight int           // default 20
+	MaxRPS      float64       // default: adapted to the service
+	GiveUpAfter time.Duration // default 15 min
+	MaxPoison   int           // default 20
+
+	Memory     int64    // byte budget; default 192 MB
+	MaxInvalid *float64 // share at which to give up; nil is never
+	AllowEmpty bool     // no input, or only empty ones, is no error
+	Limit      int64    // rows to read at most; 0 is all
+	RunID      string   // default: UTC time and 4 random characters
+	Fresh      bool     // do not continue an unfinished run of the same job
+
+	Version string       // of the program, for the service and the files
+	Log     *slog.Logger // default: none
+	Monitor *Monitor     // told what the run is doing; may be nil
+}
+
+// Hygiene says whether junk around identifiers is stripped before they are normalized.
+type Hygiene bool
+
+const (
+	HygieneOn  Hygiene = false // the zero value
+	HygieneOff Hygiene = true
+)
+
+// DefaultMemory is the byte budget of a process.
+const DefaultMemory = 192_000_000
+
+// minMemory is the least that a chunk of every request in flight and one open part can live on.
+const minMemory = 32_000_000
+
+func (m Map) withDefaults() (Map, error) {
+	if m.BaseURL == "" {
+		m.BaseURL = m.Service.Production()
+	}
+	clean, dropped := uid2.CleanBaseURL(m.BaseURL)
+	m.BaseURL = clean
+	if m.Environment == "" {
+		m.Environment = uid2.Environment(m.Service, clean)
+	}
+	if m.Memory == 0 {
+		m.Memory = DefaultMemory
+	}
+	if m.Memory < minMemory {
+		return m, usagef("--memory %s is too little; the least is %s", humanize.Bytes(uint64(m.Memory)), humanize.Bytes(minMemory))
+	}
+	if m.PartBytes == 0 {
+		m.PartBytes = m.Memory / 4
+	}
+	if m.MaxBatch == 0 {
+		m.MaxBatch = uid2.MaxItems
+	}
+	if m.MaxInFlight == 0 {
+		m.MaxInFlight = 20
+	}
+	if m.Log == nil {
+		m.Log = slog.New(slog.DiscardHandler)
+	}
+	if m.Monitor == nil {
+		m.Monitor = new(Monitor)
+	}
+	if dropped != "" {
+		m.Log.Warn("the base URL ends in a path that belongs to the calls; it is left out", "dropped", dropped, "base_url", clean)
+	}
+	return m, m.check()
+}
+
+func (m *Map) check() error {
+	switch {
+	case m.Out == "":
+		return usagef("no output; name a folder with --out")
+	case len(m.Inputs) == 0:
+		return usagef("no input; name a file, a folder, a glob, or - for standard input")
+	case m.RunID != "" && !table.ValidRunID(m.RunID):
+		return usagef("--run-id %q is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit", m.RunID)
+	case m.MaxBatch < 1 || m.MaxBatch > uid2.MaxItems:
+		return usagef("--max-batch %d: a request takes 1 to %d identities", m.MaxBatch, uid2.MaxItems)
+	case m.MaxInFlight < 1:
+		return usagef("--max-in-flight %d: at least 1", m.MaxInFlight)
+	case m.MaxInvalid != nil && (*m.MaxInvalid < 0 || *m.MaxInvalid > 1):
+		return usagef("--max-invalid %g is a share, from 0 to 1", *m.MaxInvalid)
+	case m.Limit < 0 || m.PartRows < 0 || m.PartBytes < 0 || m.PartInterval < 0 || m.MaxRPS < 0 || m.MaxPoison < 0:
+		return usagef("a number that says how many or how long cannot be negative")
+	}
+	return nil
+}
+
+// Run runs the job: it continues an unfinished run of the same job or plans a new one, works it off, and
+// commits it. On an error the summary says how far it got, if it got anywhere.
+func (m Map) Run(ctx context.Context) (*Summary, error) {
+	began := time.Now()
+	m, err := m.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	t, err := table.Open(m.Out)
+	if err != nil {
+		return nil, err
+	}
+	if m.RunID != "" {
+		done, err := committed(t, m.RunID)
+		if err != nil || done != nil {
+			return done, err
+		}
+	}
+	api, err := m.client()
+	if err != nil {
+		return nil, err
+	}
+	run, err := m.open(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	err = run.work(ctx, &m, api)
+	summary := run.summary(began)
+	if release := run.release(); err == nil {
+		err = release
+	}
+	return summary, err
+}
+
+// committed returns the summary of a run that has been committed before, or nil.
+func committed(t *table.Table, id string) (*Summary, error) {
+	manifest, err := t.Manifest(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case manifest.Aborted:
+		return nil, fmt.Errorf("run %s: %w", id, table.ErrAborted)
+	}
+	if err := t.Finish(manifest); err != nil {
+		return nil, err
+	}
+	return summarize(t, manifest, StatusAlreadyCommitted), nil
+}
+
+func (m *Map) client() (*uid2.Client, error) {
+	return uid2.New(uid2.Options{
+		Service:      m.Service,
+		BaseURL:      m.BaseURL,
+		APIKey:       m.APIKey,
+		ClientSecret: m.ClientSecret,
+		MaxBatch:     m.MaxBatch,
+		MaxPoison:    m.MaxPoison,
+		Version:      m.Version,
+		Transport: transport.Options{
+			MaxInFlight: m.MaxInFlight,
+			MaxRPS:      m.MaxRPS,
+			GiveUpAfter: m.GiveUpAfter,
+		},
+	})
+}
+
+// settings are the settings that change rows. They make up the identity of a job, with its inputs.
+func (m *Map) settings() map[string]string {
+	return map[string]string{
+		"kind":        "map",
+		"service":     m.Service.String(),
+		"environment": m.Environment,
+		"format":      string(m.Format),
+		"id":          m.Columns.ID,
+		"email":       list(m.Columns.Email),
+		"phone":       list(m.Columns.Phone),
+		"email_hash":  list(m.Columns.EmailHash),
+		"phone_hash":  list(m.Columns.PhoneHash),
+		"keep":        list(m.Columns.Keep),
+		"hygiene":     map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
+		"limit":       fmt.Sprint(m.Limit),
+	}
+}
+
+func (m *Map) pipelineOptions(r *run, api *uid2.Client) pipeline.Options {
+	return pipeline.Options{
+		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff},
+		MaxBatch:     m.MaxBatch,
+		MaxInFlight:  m.MaxInFlight,
+		Memory:       m.Memory / 3,
+		PartRows:     m.PartRows,
+		PartBytes:    m.PartBytes,
+		PartInterval: m.PartInterval,
+		Limit:        m.Limit,
+		MaxInvalid:   m.MaxInvalid,
+		Before:       r.counts().Counts,
+		Progress:     &m.Monitor.progress,
+		Malformed:    m.logMalformed(),
+		Usage: func() pipeline.Usage {
+			s := api.Stats()
+			return pipeline.Usage{Requests: s.Requests, Retries: s.Retries, Throttled: s.Throttled}
+		},
+	}
+}
+
+// find returns the inputs that the job names.
+func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
+	found, err := sources.List(ctx, m.Inputs)
+	if err != nil {
+		if m.AllowEmpty && (errors.Is(err, sources.ErrNoFiles) || errors.Is(err, fs.ErrNotExist)) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	for _, pattern := range m.Inputs {
+		if t.Bucket.Inside(pattern) {
+			return nil, usagef("--out %s lies inside the input %s, so the next run would read what this one writes; choose another folder", m.Out, pattern)
+		}
+	}
+	for _, o := range found {
+		if t.Bucket.Contains(o) {
+			return nil, usagef("the input %s lies inside the table at --out %s; choose another folder", o.URI, m.Out)
+		}
+	}
+	return found, nil
+}
+
+// loggedMalformed is how many malformed lines are logged one by one; all of them are unmapped rows.
+const loggedMalformed = 10
+
+// logMalformed returns a function that says where a malformed line is, for the first few.
+func (m *Map) logMalformed() func(uri string, line int64, reason string) {
+	logged := 0
+	return func(uri string, line int64, reason string) {
+		if logged++; logged <= loggedMalformed {
+			m.Log.Warn(fmt.Sprintf("%s:%d: %s", uri, line, reason))
+		} else if logged == loggedMalformed+1 {
+			m.Log.Warn("more malformed lines follow; see the unmapped rows with reason INVALID_ROW")
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/client/objects"
+	"mapper/client/uid2"
+	"mapper/jobs/table"
+	"mapper/pipeline"
+	"mapper/sinks"
+	"mapper/sources"
+)
+
+// run is one run that this process works on. There is one shard.
+type run struct {
+	table   *table.Table
+	plan    table.Plan
+	inputs  []pipeline.Input
+	chain   *table.Chain
+	resumed int // parts sealed by earlier processes
+	status  Status
+	result  *table.Manifest // once it is committed
+	release func() error    // of the lease
+}
+
+const shard = 0
+
+// open continues the unfinished run of the same job, or plans a new one, and takes its lease.
+func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
+	objects, err := m.find(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Claim(m.Service.String(), m.Environment); err != nil {
+		return nil, err
+	}
+	planned, err := t.PlanningLease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.openRun(ctx, t, objects)
+	return r, errors.Join(err, planned())
+}
+
+func (m *Map) openRun(ctx context.Context, t *table.Table, found []objects.Object) (*run, error) {
+	r := &run{table: t, status: StatusFailed}
+	fingerprint := fingerprintOf(m.settings(), found)
+	resumable := !slices.Contains(m.Inputs, "-")
+	if !resumable {
+		m.Log.Warn("standard input cannot be read again: if this run is interrupted, it starts from the beginning")
+	}
+	plan, err := m.unfinished(t, fingerprint, resumable, found)
+	if err != nil {
+		return nil, err
+	}
+	if plan == nil {
+		if plan, r.inputs, err = m.newPlan(ctx, t, fingerprint, found); err != nil {
+			return nil, err
+		}
+		m.Log.Info("planned", "run_id", plan.RunID, "inputs", len(plan.Inputs))
+	} else {
+		r.inputs = reopen(plan, sources.Options{})
+	}
+	r.plan = *plan
+	if r.release, err = t.Lease(r.plan.RunID, shard); err != nil {
+		return nil, err
+	}
+	if r.chain, err = t.Chain(r.plan.RunID, shard); err != nil {
+		return nil, errors.Join(err, r.release())
+	}
+	if r.resumed = len(r.chain.Links); r.resumed > 0 {
+		m.Log.Info("continuing", "run_id", r.plan.RunID, "parts", r.resumed, "rows", r.chain.Last().Cursor.Lines)
+	}
+	return r, nil
+}
+
+// unfinished returns the plan of the run that the job continues, or nil.
+func (m *Map) unfinished(t *table.Table, fingerprint string, resumable bool, found []objects.Object) (*table.Plan, error) {
+	if m.RunID != "" {
+		p, err := t.Plan(m.RunID)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case !resumable:
+			return nil, usagef("run %s is unfinished and read standard input, which cannot be read again; choose another --run-id", m.RunID)
+		case p.Fingerprint != fingerprint:
+			return nil, usagef("run %s is unfinished and is another job: %s; choose another --run-id", m.RunID, m.difference(&p, found))
+		}
+		return &p, nil
+	}
+	if m.Fresh || !resumable {
+		return nil, nil
+	}
+	runs, err := t.Runs()
+	if err != nil {
+		return nil, err
+	}
+	var same *table.Plan
+	for _, r := range runs {
+		if r.Manifest != nil {
+			continue
+		}
+		p, err := t.Plan(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		if p.Fingerprint == fingerprint {
+			same = &p // the latest, by run id
+		} else {
+			m.Log.Warn("the table has an unfinished run of another job", "run_id", p.RunID, "difference", m.difference(&p, found))
+		}
+	}
+	return same, nil
+}
+
+// difference names the first thing in which a planned job differs from this one.
+func (m *Map) difference(p *table.Plan, found []objects.Object) string {
+	now := m.settings()
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		if p.Job[key] != now[key] {
+			return fmt.Sprintf("%s was %q and is %q", key, p.Job[key], now[key])
+		}
+	}
+	if len(p.Inputs) != len(found) {
+		return fmt.Sprintf("it had %d inputs and this one has %d", len(p.Inputs), len(found))
+	}
+	for i, in := range p.Inputs {
+		if in.Object != found[i] {
+			return fmt.Sprintf("its input %s is now %s or has changed", in.URI, found[i].URI)
+		}
+	}
+	return "its settings differ"
+}
+
+func fingerprintOf(settings map[string]string, found []objects.Object) string {
+	// Maps are marshalled in the order of their keys.
+	data, err := json.Marshal([]any{settings, found})
+	if err != nil {
+		panic(err) // strings and integers only
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
+}
+
+// newPlan looks into every input and stores what it found.
+func (m *Map) newPlan(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (*table.Plan, []pipeline.Input, error) {
+	p := table.Plan{
+		RunID: m.RunID, Kind: "map", Service: m.Service.String(), Environment: m.Environment,
+		StartedAt: time.Now().UTC(), Job: m.settings(), Fingerprint: fingerprint,
+	}
+	if p.RunID == "" {
+		p.RunID = p.StartedAt.Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:4])
+	}
+	var inputs []pipeline.Input
+	for _, o := range found {
+		in, err := sources.Inspect(ctx, o, sources.Options{Format: m.Format, Stdin: m.Stdin})
+		if errors.Is(err, sources.ErrEmpty) && (m.AllowEmpty || len(found) > 1) {
+			m.Log.Warn("the input is empty", "uri", o.URI)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		resolved, why, err := m.Columns.resolve(in)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, line := range why {
+			m.Log.Info(line)
+		}
+		inputs = append(inputs, resolved)
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Layout, ID: resolved.ID,
+			Identifiers: resolved.Identifiers, Keep: resolved.Keep})
+	}
+	if len(inputs) == 0 && !m.AllowEmpty {
+		return nil, nil, errors.New("every input is empty; add --allow-empty if that is right")
+	}
+	if _, err := keptFields(inputs); err != nil {
+		return nil, nil, err
+	}
+	stands, err := t.CreatePlan(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if stands.Fingerprint != fingerprint {
+		return nil, nil, usagef("run %s is another job: %s; choose another --run-id", p.RunID, m.difference(&stands, found))
+	}
+	return &stands, inputs, nil
+}
+
+// reopen returns the inputs of a stored plan.
+func reopen(p *table.Plan, opts sources.Options) []pipeline.Input {
+	inputs := make([]pipeline.Input, 0, len(p.Inputs))
+	for _, in := range p.Inputs {
+		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, opts), ID: in.ID,
+			Identifiers: in.Identifiers, Keep: in.Keep})
+	}
+	return inputs
+}
+
+// keptFields returns the kept columns, which have to be the same in all inputs.
+func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
+	var fields []arrow.Field
+	for i, in := range inputs {
+		for k, column := range in.Keep {
+			c := in.Source.Layout.Columns[column]
+			if i == 0 {
+				fields = append(fields, arrow.Field{Name: c.Name, Type: c.Type, Nullable: true})
+			} else if !arrow.TypeEqual(fields[k].Type, c.Type) {
+				return nil, fmt.Errorf("column %q is %s in %s and %s in %s; a kept column needs one type: map the files apart, or convert one",
+					c.Name, fields[k].Type, inputs[0].Source.Object.URI, c.Type, in.Source.Object.URI)
+			}
+		}
+	}
+	return fields, nil
+}
+
+// work reads, asks and writes what is left of the run, and commits it.
+func (r *run) work(ctx context.Context, m *Map, api *uid2.Client) error {
+	kept, err := keptFields(r.inputs)
+	if err != nil {
+		return err
+	}
+	w, err := sinks.New(r.table.Bucket, r.plan.RunID, sinks.Options{Compression: m.Compression, Kept: kept, CreatedBy: "mapper " + m.Version})
+	if err != nil {
+		return &UsageError{message: err.Error()}
+	}
+	last := r.chain.Last()
+	m.Monitor.begin(r.inputs, last, api)
+	if !last.Done {
+		if err := pipeline.Run(ctx, r.inputs, last, api, w, r.chain.Append, m.pipelineOptions(r, api)); err != nil {
+			if ctx.Err() != nil {
+				r.status = StatusInterrupted
+			}
+			return err
+		}
+	}
+	return r.commit(m)
+}
+
+// commit checks that everything is accounted for and makes the run visible.
+func (r *run) commit(m *Map) error {
+	manifest := r.manifest()
+	if err := r.check(manifest); err != nil {
+		return err
+	}
+	if c := manifest.Counts; c.Lines == 0 {
+		m.Log.Warn("the input has no rows")
+	} else if c.Asked == 0 {
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed; the reasons: %s", c.Lines, reasons(c.Totals.Reasons))
+	}
+	stands, err := r.table.Commit(manifest)
+	if err != nil {
+		return err
+	}
+	r.result, r.status = stands, StatusCommitted
+	return nil
+}
+
+// check is conservation: nothing is committed that does not add up, for each input and in all.
+func (r *run) check(m table.Manifest) error {
+	for _, in := range m.Inputs {
+		if err := in.Counts.Check(); err != nil {
+			return fmt.Errorf("%s: rows are not accounted for: %w; this is a bug, nothing is committed", in.URI, err)
+		}
+	}
+	if err := m.Counts.Counts.Check(); err != nil {
+		return fmt.Errorf("rows are not accounted for: %w; this is a bug, nothing is committed", err)
+	}
+	rows := map[string]int64{}
+	for _, p := range m.Parts {
+		rows[p.Dataset] += p.Rows
+	}
+	c := m.Counts.Counts
+	if rows[sinks.DatasetMapped] != c.Mapped || rows[sinks.DatasetRefreshFrom] != c.Mapped || rows[sinks.DatasetUnmapped] != c.UnmappedTotal() {
+		return fmt.Errorf("the parts hold %v rows, counted were %d mapped and %d unmapped; this is a bug, nothing is committed", rows, c.Mapped, c.UnmappedTotal())
+	}
+	return nil
+}
+
+// manifest adds up what the chain has sealed.
+func (r *run) manifest() table.Manifest {
+	p := &r.plan
+	m := table.Manifest{
+		RunID: p.RunID, Kind: p.Kind, Job: p.Job, Fingerprint: p.Fingerprint, Service: p.Service, Environment: p.Environment,
+		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: p.Base,
+		Inputs: make([]table.ManifestInput, len(p.Inputs)),
+		Counts: r.counts(),
+	}
+	for i, in := range p.Inputs {
+		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version}
+	}
+	for _, l := range r.chain.Links {
+		for _, in := range l.Inputs {
+			m.Inputs[in.Input].Add(&in.Counts)
+		}
+		m.Parts = append(m.Parts, l.Files...)
+	}
+	m.Calendar, m.Counts.Totals.Calendar = m.Counts.Totals.Calendar, nil
+	return m
+}
+
+// counts adds up what the chain has counted so far.
+func (r *run) counts() table.ManifestCounts {
+	var c table.ManifestCounts
+	for _, l := range r.chain.Links {
+		c.Totals.Add(&l.Totals)
+		for _, in := range l.Inputs {
+			c.Counts.Add(&in.Counts)
+		}
+	}
+	c.UniqueEstimate = pipeline.Distinct(r.chain.Last().Sketch)
+	return c
+}
+
+func list(names []string) string { return strings.Join(names, ",") }

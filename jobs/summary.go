@@ -1,0 +1,103 @@
+package jobs
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"mapper/jobs/table"
+)
+
+// Status is how a run stands.
+type Status string
+
+const (
+	StatusCommitted        Status = "committed"
+	StatusAlreadyCommitted Status = "already_committed" // by an earlier command; this one did nothing
+	StatusInterrupted      Status = "interrupted"       // the same command continues it
+	StatusFailed           Status = "failed"            // unfinished; what is sealed is kept
+)
+
+// Summary is what a job has done. Counts are of the whole run, those of earlier processes included, as far as
+// parts are sealed.
+type Summary struct {
+	Type            string               `json:"type"` // "summary"
+	Status          Status               `json:"status"`
+	RunID           string               `json:"run_id"`
+	Out             string               `json:"out"`
+	Kind            string               `json:"kind"`
+	Service         string               `json:"service"`
+	Environment     string               `json:"environment"`
+	Counts          table.ManifestCounts `json:"counts"`
+	RefreshCalendar map[string]int64     `json:"refresh_calendar"` // UTC day -> identities due
+	Parts           int                  `json:"parts"`            // sealed
+	PartsResumed    int                  `json:"parts_resumed"`    // of them by earlier processes
+	Seconds         float64              `json:"seconds"`          // of this process
+	RowsPerSecond   float64              `json:"rows_per_second"`  // of this process
+}
+
+func summarize(t *table.Table, m *table.Manifest, status Status) *Summary {
+	return &Summary{
+		Type: "summary", Status: status, RunID: m.RunID, Out: t.Bucket.URI(""), Kind: m.Kind,
+		Service: m.Service, Environment: m.Environment, Counts: m.Counts, RefreshCalendar: m.Calendar,
+	}
+}
+
+func (r *run) summary(began time.Time) *Summary {
+	manifest := r.result
+	if manifest == nil {
+		m := r.manifest()
+		manifest = &m
+	}
+	s := summarize(r.table, manifest, r.status)
+	s.Parts, s.PartsResumed = len(r.chain.Links), r.resumed
+	s.Seconds = time.Since(began).Seconds()
+	done := s.Counts.Lines
+	for _, l := range r.chain.Links[:r.resumed] {
+		for _, in := range l.Inputs {
+			done -= in.Lines
+		}
+	}
+	s.RowsPerSecond = float64(done) / s.Seconds
+	return s
+}
+
+// String returns the summary in one line for people.
+func (s *Summary) String() string {
+	c := &s.Counts
+	if s.Status == StatusAlreadyCommitted {
+		return fmt.Sprintf("run %s was committed before: %s mapped, %s unmapped; nothing to do",
+			s.RunID, humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal()))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s %s: %s lines = %s rows + %s malformed; %s identifiers (%s rows without) = %s mapped",
+		s.RunID, s.Status, humanize.Comma(c.Lines), humanize.Comma(c.Rows), humanize.Comma(c.Malformed), humanize.Comma(c.Identifiers), humanize.Comma(c.EmptyRows), humanize.Comma(c.Mapped))
+	for _, reason := range sortedKeys(c.Unmapped) {
+		if reason != "INVALID_ROW" {
+			fmt.Fprintf(&b, " + %s %s", humanize.Comma(c.Unmapped[reason]), reason)
+		}
+	}
+	fmt.Fprintf(&b, "; %s requests, %s retried, %s throttled; %s parts in %s (%s rows/s)",
+		humanize.Comma(c.Requests), humanize.Comma(c.Retries), humanize.Comma(c.Throttled), humanize.Comma(int64(s.Parts)),
+		time.Duration(s.Seconds*float64(time.Second)).Round(10*time.Millisecond), humanize.Comma(int64(s.RowsPerSecond)))
+	return b.String()
+}
+
+// reasons writes counts by reason, the most frequent first, ten at most.
+func reasons(counts map[string]int64) string {
+	words := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var list []string
+	for _, w := range words[:min(10, len(words))] {
+		list = append(list, fmt.Sprintf("%s (%s)", w, humanize.Comma(counts[w])))
+	}
+	return strings.Join(list, ", ")
+}
+
+func sortedKeys(counts map[string]int64) []string { return slices.Sorted(maps.Keys(counts)) }

@@ -1,0 +1,97 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"mapper/pipeline"
+)
+
+// Link is one link of a shard's chain: part N is sealed, and everything before its cursor is safe.
+type Link struct {
+	Version  int       `json:"version"`
+	Writer   string    `json:"writer"`
+	RunID    string    `json:"run_id"`
+	Shard    int       `json:"shard"`
+	SealedAt time.Time `json:"sealed_at"`
+	pipeline.Part
+}
+
+// Chain is what a shard of a run has sealed so far, in order.
+type Chain struct {
+	table *Table
+	run   string
+	shard int
+	Links []Link
+}
+
+// Chain reads the chain of a shard.
+func (t *Table) Chain(run string, shard int) (*Chain, error) {
+	c := &Chain{table: t, run: run, shard: shard}
+	for {
+		var l Link
+		err := t.read(c.key(len(c.Links)+1), &l)
+		if errors.Is(err, fs.ErrNotExist) {
+			return c, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Links = append(c.Links, l)
+	}
+}
+
+func (c *Chain) key(n int) string {
+	return fmt.Sprintf("_runs/%s/progress/%d-%d.json", c.run, c.shard, n)
+}
+
+// Last returns the last part, or the zero Part at the beginning.
+func (c *Chain) Last() pipeline.Part {
+	if len(c.Links) == 0 {
+		return pipeline.Part{}
+	}
+	return c.Links[len(c.Links)-1].Part
+}
+
+// Append seals a part: it adds the link that names it. When another process has put a link in its place, this
+// one is fenced: the part's files, which nobody names, are deleted, and the error is [ErrFenced]. After any
+// other error it is not known whether the part is sealed; nothing is deleted.
+func (c *Chain) Append(p pipeline.Part) error {
+	l := Link{Version: Version, Writer: c.table.writer, RunID: c.run, Shard: c.shard, SealedAt: time.Now().UTC(), Part: p}
+	own, err := c.table.create(c.key(p.N), &l)
+	if err != nil {
+		return err
+	}
+	if !own {
+		err := fmt.Errorf("run %s: %w", c.run, ErrFenced)
+		for _, f := range p.Files {
+			err = errors.Join(err, c.table.Bucket.Delete(f.Path))
+		}
+		return err
+	}
+	c.Links = append(c.Links, l)
+	return nil
+}
+
+// Lease makes this process the only one that works on a shard of a run, or fails with [ErrHeld]. It only saves
+// work: if it is not honoured, the chain still lets only one process seal each part. The process's death ends
+// it.
+func (t *Table) Lease(run string, shard int) (release func() error, err error) {
+	release, held, err := t.Bucket.Lock(fmt.Sprintf("_runs/%s/.lease-%d", run, shard))
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, errors.Join(fmt.Errorf("run %s: %w", run, ErrHeld), release())
+	}
+	return release, nil
+}
+
+// PlanningLease makes this process the only one that looks for a run to continue or plans a new one, so that
+// of two equal commands the second finds the run of the first. It waits its turn.
+func (t *Table) PlanningLease(ctx context.Context) (release func() error, err error) {
+	return t.Bucket.LockWait(ctx, "_runs/.planning")
+}

@@ -1,0 +1,22 @@
+// Package table is the state of a table: the only reader and writer of what lies under `_runs/`.
+//
+// A table is a folder that holds a set of runs. Everything that a run decides is one object that is created if
+// absent and never changed:
+//
+//	_runs/table.json                    which service and environment the table's UIDs are of
+//	_runs/<run>/plan.json               what the run reads and how; whoever comes second uses what is there
+//	_runs/<run>/progress/<shard>-<n>.json   link n of a shard's chain: part n is sealed
+//	_runs/<run>/manifest.json           the commit (or the abort): from here on a reader sees the run
+//
+// "Exists" is no verdict: every object carries the random id of its writer, and whoever finds an object in its
+// way reads it. If the id is its own, it has won (so looks a repeated attempt whose reply was lost); if not,
+// somebody else has, and it goes by what stands there. For a chain that means: it is fenced, it stops, and it
+// deletes the part files that it wrote itself and nobody names.
+//
+// Part files have a random suffix and count only when a link names them, so a crash between writing a file and
+// naming it costs a stray file and nothing else. Strays are removed when the run commits.
+//
+// # Errors
+//
+// [ErrFenced], [ErrOtherTable], [ErrHeld] and [ErrAborted] are conditions that a caller branches on.
+package table

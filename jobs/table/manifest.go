@@ -1,0 +1,105 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"mapper/pipeline"
+	"mapper/sinks"
+)
+
+// Manifest is the commit of a run, or its abort. From its creation on, readers see the run.
+type Manifest struct {
+	Version     int               `json:"version"`
+	Writer      string            `json:"writer"`
+	RunID       string            `json:"run_id"`
+	Kind        string            `json:"kind"`
+	Job         map[string]string `json:"job"` // the settings, without secrets
+	Fingerprint string            `json:"fingerprint"`
+	Service     string            `json:"service"`
+	Environment string            `json:"environment"`
+	StartedAt   time.Time         `json:"started_at"`
+	FinishedAt  time.Time         `json:"finished_at"`
+	Seq         int64             `json:"seq"`
+	Base        []string          `json:"base"`     // the runs it built on
+	Replaces    []string          `json:"replaces"` // the runs whose place it takes
+	Aborted     bool              `json:"aborted"`
+	Inputs      []ManifestInput   `json:"inputs"`
+	Parts       []sinks.File      `json:"parts"`
+	Counts      ManifestCounts    `json:"counts"`
+	Calendar    map[string]int64  `json:"refresh_calendar"` // UTC day -> identities due
+}
+
+// ManifestInput is an input of a run and what became of its lines.
+type ManifestInput struct {
+	URI     string `json:"uri"`
+	Size    int64  `json:"size"`
+	Version string `json:"etag"`
+	pipeline.Counts
+}
+
+// ManifestCounts are the counts of a run.
+type ManifestCounts struct {
+	pipeline.Counts
+	pipeline.Totals
+	UniqueEstimate int64 `json:"unique_estimate"` // distinct identities asked, within about 1 %
+	Withheld       int64 `json:"withheld"`
+}
+
+// Commit creates the manifest, and then the markers for people. It fails when the run has been aborted; when
+// another process has committed it, that is as good.
+func (t *Table) Commit(m Manifest) (*Manifest, error) {
+	m.Version, m.Writer = Version, t.writer
+	if _, err := t.create(manifestKey(m.RunID), &m); err != nil {
+		return nil, err
+	}
+	stands, err := t.Manifest(m.RunID)
+	if err != nil {
+		return nil, err
+	}
+	if stands.Aborted {
+		return nil, fmt.Errorf("run %s: %w", m.RunID, ErrAborted)
+	}
+	return stands, t.Finish(stands)
+}
+
+// Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
+// markers, and files of the run that the manifest does not name.
+func (t *Table) Finish(m *Manifest) error {
+	named := map[string]bool{}
+	for _, p := range m.Parts {
+		named[p.Path] = true
+	}
+	for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped, sinks.DatasetRefreshFrom} {
+		folder := dataset + "/run=" + m.RunID
+		keys, err := t.Bucket.List(folder + "/")
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if strings.HasSuffix(key, ".parquet") && !named[key] {
+				if err := t.Bucket.Delete(key); err != nil {
+					return err
+				}
+			}
+		}
+		if err := t.Bucket.Sweep(folder); err != nil {
+			return err
+		}
+		if err := t.Bucket.CreateIfAbsent(folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return errors.Join(t.Bucket.Sweep("_runs/"+m.RunID), t.Bucket.Sweep("_runs/"+m.RunID+"/progress"))
+}
+
+// Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown.
+func (t *Table) Manifest(run string) (*Manifest, error) {
+	m := new(Manifest)
+	return m, t.read(manifestKey(run), m)
+}
+
+func manifestKey(run string) string { return "_runs/" + run + "/manifest.json" }

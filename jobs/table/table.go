@@ -1,0 +1,182 @@
+package table
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"mapper/client/objects"
+)
+
+// Version is the version of every object under _runs/. A reader refuses a later one.
+const Version = 1
+
+var (
+	// ErrOtherTable means that the table belongs to another service or environment.
+	ErrOtherTable = errors.New("the table belongs to another service or environment")
+	// ErrFenced means that another process has sealed a part in this one's place.
+	ErrFenced = errors.New("another process has taken over this run; this one stops")
+	// ErrHeld means that a live process is working on the run.
+	ErrHeld = errors.New("another process is working on this run; wait for it, or stop it first")
+	// ErrAborted means that the run was aborted; its id is used up.
+	ErrAborted = errors.New("the run was aborted; choose another --run-id")
+)
+
+// Table is a folder of runs. It is safe for concurrent use, by any number of processes.
+type Table struct {
+	Bucket *objects.Bucket
+	writer string // the id that this process signs with
+}
+
+// About says what a table is. UIDs of different services or environments must never mix.
+type About struct {
+	Version     int    `json:"version"`
+	Writer      string `json:"writer"`
+	Service     string `json:"service"`
+	Environment string `json:"environment"`
+}
+
+// Open names a table; nothing is read or written yet.
+func Open(uri string) (*Table, error) {
+	b, err := objects.OpenBucket(uri)
+	if err != nil {
+		return nil, err
+	}
+	return &Table{Bucket: b, writer: rand.Text()}, nil
+}
+
+// Claim makes the table one of the service and environment, or fails with [ErrOtherTable] when it is one of
+// another. It also sees to it that the storage honours create-if-absent, on which everything rests.
+func (t *Table) Claim(service, environment string) error {
+	const key = "_runs/table.json"
+	want := About{Version: Version, Writer: t.writer, Service: service, Environment: environment}
+	if _, err := t.create(key, &want); err != nil {
+		return err
+	}
+	have, err := t.About()
+	if err != nil {
+		return err
+	}
+	if have.Service != service || have.Environment != environment {
+		return fmt.Errorf("%s holds UIDs of %s, environment %s, and this job is for %s, environment %s: %w; give another --out",
+			t.Bucket.URI(""), have.Service, have.Environment, service, environment, ErrOtherTable)
+	}
+	probe := []byte("{}")
+	if err := t.Bucket.CreateIfAbsent(key, probe); !errors.Is(err, fs.ErrExist) {
+		if err == nil {
+			return fmt.Errorf("%s: the storage replaced an object that it was asked not to replace; it cannot hold a table", t.Bucket.URI(key))
+		}
+		return err
+	}
+	return nil
+}
+
+// About returns what the table is. It fails with [fs.ErrNotExist] when there is no table.
+func (t *Table) About() (About, error) {
+	var a About
+	return a, t.read("_runs/table.json", &a)
+}
+
+// create writes doc unless there is an object, and says whether the object that is there now is this
+// process's own.
+func (t *Table) create(key string, doc any) (own bool, err error) {
+	data, err := json.MarshalIndent(doc, "", " ")
+	if err != nil {
+		return false, err
+	}
+	err = t.Bucket.CreateIfAbsent(key, append(data, '\n'))
+	if err == nil {
+		return true, nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return false, err
+	}
+	var signed struct {
+		Writer string `json:"writer"`
+	}
+	if err := t.read(key, &signed); err != nil {
+		return false, err
+	}
+	return signed.Writer == t.writer, nil
+}
+
+func (t *Table) read(key string, doc any) error {
+	data, err := t.Bucket.ReadAll(key)
+	if err != nil {
+		return err
+	}
+	var v struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		return fmt.Errorf("%s is damaged: %w", t.Bucket.URI(key), err)
+	}
+	if v.Version > Version {
+		return fmt.Errorf("%s has version %d, this program knows %d; use a newer mapper", t.Bucket.URI(key), v.Version, Version)
+	}
+	if err := json.Unmarshal(data, doc); err != nil {
+		return fmt.Errorf("%s is damaged: %w", t.Bucket.URI(key), err)
+	}
+	return nil
+}
+
+var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// ValidRunID says whether id can name a run.
+func ValidRunID(id string) bool { return runID.MatchString(id) }
+
+// Run is one run of a table. Exactly one of its states holds: unfinished (no manifest), committed, aborted.
+type Run struct {
+	ID       string
+	Manifest *Manifest // nil while the run is unfinished
+}
+
+// Committed says whether a reader sees the run.
+func (r Run) Committed() bool { return r.Manifest != nil && !r.Manifest.Aborted }
+
+// Runs returns all runs of the table that have a plan or a manifest, in the order of their ids.
+func (t *Table) Runs() ([]Run, error) {
+	keys, err := t.Bucket.List("_runs/")
+	if err != nil {
+		return nil, err
+	}
+	var runs []Run
+	for _, key := range keys {
+		id, name, ok := strings.Cut(strings.TrimPrefix(key, "_runs/"), "/")
+		if !ok || (name != "plan.json" && name != "manifest.json") {
+			continue
+		}
+		if n := len(runs); n == 0 || runs[n-1].ID != id {
+			runs = append(runs, Run{ID: id})
+		}
+		if name == "manifest.json" {
+			if runs[len(runs)-1].Manifest, err = t.Manifest(id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return runs, nil
+}
+
+// Live returns the committed runs that no other committed run replaces.
+func Live(runs []Run) []Run {
+	replaced := map[string]bool{}
+	for _, r := range runs {
+		if r.Committed() {
+			for _, id := range r.Manifest.Replaces {
+				replaced[id] = true
+			}
+		}
+	}
+	var live []Run
+	for _, r := range runs {
+		if r.Committed() && !replaced[r.ID] {
+			live = append(live, r)
+		}
+	}
+	return live
+}

@@ -1,0 +1,297 @@
+package table
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"mapper/pipeline"
+	"mapper/sinks"
+)
+
+func open(t *testing.T, root string) *Table {
+	t.Helper()
+	tb, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tb
+}
+
+func TestClaim(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	if _, err := a.About(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a table that is not there: %v", err)
+	}
+	if err := a.Claim("uid2", "uid2-prod"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Claim("uid2", "uid2-prod"), b.Claim("uid2", "uid2-prod")); err != nil {
+		t.Errorf("claiming again: %v", err)
+	}
+	for _, other := range [][2]string{{"euid", "uid2-prod"}, {"uid2", "uid2-integ"}} {
+		err := b.Claim(other[0], other[1])
+		if !errors.Is(err, ErrOtherTable) || !strings.Contains(err.Error(), "uid2-prod") {
+			t.Errorf("claimed as %v: %v", other, err)
+		}
+	}
+}
+
+func TestLaterVersionsAreRefused(t *testing.T) {
+	root := t.TempDir()
+	tb := open(t, root)
+	if err := tb.Bucket.CreateIfAbsent("_runs/table.json", []byte(`{"version": 99}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tb.About(); err == nil || !strings.Contains(err.Error(), "newer mapper") {
+		t.Errorf("got %v", err)
+	}
+	if err := tb.Bucket.CreateIfAbsent("_runs/r/plan.json", []byte(`{"version": `)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tb.Plan("r"); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestOnePlanForAll: whoever plans second gets the plan of the first.
+func TestOnePlanForAll(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	first, err := a.CreatePlan(Plan{RunID: "r", Fingerprint: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.CreatePlan(Plan{RunID: "r", Fingerprint: "b"})
+	if err != nil || !reflect.DeepEqual(first, second) || second.Fingerprint != "a" || second.Seq != 1 {
+		t.Errorf("plans\n%+v\n%+v, %v", first, second, err)
+	}
+}
+
+// TestCreateAgain: a creation whose reply was lost looks like "exists"; the creator's own object is a success.
+func TestCreateAgain(t *testing.T) {
+	tb := open(t, t.TempDir())
+	doc := About{Version: Version, Writer: tb.writer}
+	for range 2 {
+		if own, err := tb.create("x", &doc); err != nil || !own {
+			t.Errorf("own %v, %v", own, err)
+		}
+	}
+	other := open(t, tb.Bucket.URI(""))
+	doc.Writer = other.writer
+	if own, err := other.create("x", &doc); err != nil || own {
+		t.Errorf("another's object: own %v, %v", own, err)
+	}
+}
+
+func seal(t *testing.T, tb *Table, c *Chain, n int, name string) error {
+	t.Helper()
+	path := sinks.PartName{Dataset: sinks.DatasetMapped, Run: c.run, Part: n, Random: name}.String()
+	if err := tb.Bucket.CreateIfAbsent(path, []byte(name)); err != nil {
+		t.Fatal(err)
+	}
+	return c.Append(pipeline.Part{N: n, Files: []sinks.File{{Path: path, Dataset: sinks.DatasetMapped, Rows: 1}}})
+}
+
+// TestFencing: of processes that seal the same part, one wins; the others stop and delete their own files only.
+func TestFencing(t *testing.T) {
+	for range 50 {
+		root := t.TempDir()
+		var won, fenced atomic.Int64
+		var all sync.WaitGroup
+		for _, name := range []string{"aaaa", "bbbb", "cccc", "dddd"} {
+			tb := open(t, root)
+			chain, err := tb.Chain("r", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				switch err := seal(t, tb, chain, 1, name); {
+				case err == nil:
+					won.Add(1)
+				case errors.Is(err, ErrFenced):
+					fenced.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 || fenced.Load() != 3 {
+			t.Fatalf("%d won, %d were fenced", won.Load(), fenced.Load())
+		}
+		tb := open(t, root)
+		chain, err := tb.Chain("r", 0)
+		if err != nil || len(chain.Links) != 1 {
+			t.Fatal(chain, err)
+		}
+		left, err := tb.Bucket.List("mapped/")
+		if err != nil || !reflect.DeepEqual(left, []string{chain.Links[0].Files[0].Path}) {
+			t.Fatalf("left: %v, %v; the chain names %v", left, err, chain.Links[0].Files)
+		}
+	}
+}
+
+func TestChainIsReadBack(t *testing.T) {
+	tb := open(t, t.TempDir())
+	chain, err := tb.Chain("r", 0)
+	if err != nil || chain.Last().N != 0 {
+		t.Fatal(chain, err)
+	}
+	for n, name := range []string{"aaaa", "bbbb", "cccc"} {
+		if err := seal(t, tb, chain, n+1, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := open(t, tb.Bucket.URI("")).Chain("r", 0)
+	if err != nil || !reflect.DeepEqual(again.Last(), chain.Last()) || len(again.Links) != 3 {
+		t.Errorf("read back %+v, %v", again, err)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	for _, tb := range []*Table{a, b} {
+		if _, err := tb.CreatePlan(Plan{RunID: "r"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chain, err := a.Chain("r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seal(t, a, chain, 1, "aaaa"); err != nil {
+		t.Fatal(err)
+	}
+	stray := sinks.PartName{Dataset: sinks.DatasetMapped, Run: "r", Part: 1, Random: "bbbb"}.String()
+	if err := a.Bucket.CreateIfAbsent(stray, nil); err != nil {
+		t.Fatal(err)
+	}
+	killed, err := a.Bucket.Create(stray + "x") // never closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = killed.Abort() }()
+	m := Manifest{RunID: "r", Parts: chain.Last().Files, Seq: 1}
+	first, err := a.Commit(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.Commit(m)
+	if err != nil || second.Writer != first.Writer {
+		t.Errorf("a second commit: %+v, %v", second, err)
+	}
+	left, err := a.Bucket.List("mapped/")
+	if err != nil || !reflect.DeepEqual(left, []string{"mapped/run=r/_SUCCESS", chain.Last().Files[0].Path}) {
+		t.Errorf("left after the commit: %v, %v", left, err)
+	}
+	for _, dataset := range sinks.Datasets() {
+		if _, err := a.Bucket.ReadAll(dataset + "/run=r/_SUCCESS"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.Bucket.Delete("mapped/run=r/_SUCCESS"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Finish(first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Bucket.ReadAll("mapped/run=r/_SUCCESS"); err != nil {
+		t.Errorf("the marker was not restored: %v", err)
+	}
+	if hidden, err := filepath.Glob(filepath.Join(root, "mapped", "run=r", ".tmp-*")); err != nil || hidden != nil {
+		t.Errorf("left hidden: %v, %v", hidden, err)
+	}
+}
+
+func TestAbortExcludesCommit(t *testing.T) {
+	tb := open(t, t.TempDir())
+	data, err := json.Marshal(Manifest{Version: Version, RunID: "r", Aborted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tb.Bucket.CreateIfAbsent(manifestKey("r"), data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tb.Commit(Manifest{RunID: "r"}); !errors.Is(err, ErrAborted) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunsAndBase(t *testing.T) {
+	tb := open(t, t.TempDir())
+	commit := func(m Manifest) {
+		t.Helper()
+		if _, err := tb.Commit(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(Manifest{RunID: "a", Seq: 1})
+	commit(Manifest{RunID: "b", Seq: 2, Base: []string{"a"}})
+	commit(Manifest{RunID: "c", Seq: 3, Replaces: []string{"a"}})
+	if _, err := tb.CreatePlan(Plan{RunID: "open"}); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := tb.Runs()
+	if err != nil || len(runs) != 4 || runs[3].Committed() {
+		t.Fatal(runs, err)
+	}
+	p, err := tb.CreatePlan(Plan{RunID: "d"})
+	if err != nil || !reflect.DeepEqual(p.Base, []string{"b", "c"}) || p.Seq != 4 {
+		t.Errorf("plan %+v, %v", p, err)
+	}
+}
+
+func TestLease(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	release, err := a.Lease("r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Lease("r", 0); !errors.Is(err, ErrHeld) {
+		t.Errorf("a second holder: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	release, err = b.Lease("r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestValidRunID(t *testing.T) {
+	for id, want := range map[string]bool{
+		"a": true, "2026-11-22T04.05_x": true, strings.Repeat("a", 63): true,
+		"": false, ".": false, "-a": false, "a/b": false, "a b": false, strings.Repeat("a", 64): false, "ü": false,
+	} {
+		if ValidRunID(id) != want {
+			t.Errorf("ValidRunID(%q) = %v", id, !want)
+		}
+	}
+}
+
+// TestNoWritableFolder: what cannot be written is an error that names the place.
+func TestNoWritableFolder(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "file")
+	tb := open(t, filepath.Join(root, "table"))
+	if err := os.WriteFile(root, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tb.Claim("uid2", "x"); err == nil || !strings.Contains(err.Error(), root) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/client"
+	"mapper/normalize"
+	"mapper/sources"
+)
+
+// chunkRowBytes is how much memory a chunk's own rows may take before it is sent partly filled. It binds when
+// most identities of the input have been asked already.
+const chunkRowBytes = 3 << 20
+
+// chunk is consecutive rows of the input and the request that they need.
+type chunk struct {
+	first    uint64         // number of asks[0]
+	asks     []normalize.ID // what is asked, numbered from first in order
+	rows     []row
+	segments []segment
+	rowBytes int64 // what the rows cost
+	held     int64 // of the byte budget
+
+	answers client.Answers
+	err     error
+	done    chan struct{} // closed when answers and err are set
+}
+
+// segment is a stretch of a chunk's rows that come from one batch of one input.
+type segment struct {
+	input *Input
+	index int // of input
+	batch *batch
+}
+
+// batch is what is kept of a batch of records once its identifiers are hashed.
+type batch struct {
+	start     sources.Position
+	malformed []string // reasons, in the order of the malformed rows
+	ids       cells    // the caller's keys, or nil
+	kept      arrow.Record
+}
+
+// row is one output row to be, or a row without identifiers.
+type row struct {
+	ref     uint64 // asked: the number of the identity; malformed: index into the batch's malformed
+	index   int32  // row of the batch
+	segment int32  // segment of the chunk
+	column  uint8  // asked, refused: index into the input's identifiers
+	outcome outcome
+	refusal normalize.Reason // refused: why
+	note    normalize.Note
+	begins  bool // the first of its input row
+}
+
+// rowBytes is what a row costs besides its kept columns.
+const rowBytes = 24
+
+// outcome is what reading made of a row.
+type outcome uint8
+
+const (
+	empty     outcome = iota // the row holds no identifier
+	malformed                // the line cannot be read
+	refused                  // the cell holds no identifier that can be asked
+	asked                    // the identity has been asked
+)
+
+func (c *chunk) reset(first uint64) {
+	c.first = first
+	c.asks = c.asks[:0]
+	c.rows = c.rows[:0]
+	clear(c.segments) // lets go of the batches
+	c.segments = c.segments[:0]
+	c.rowBytes = 0
+	c.err = nil
+	c.done = make(chan struct{})
+}
+
+// weight is what the chunk costs of the byte budget: its rows, its identities, and the answers to come, at 44
+// characters for a raw UID and a previous one each, and some for the rest of the reply.
+func (c *chunk) weight() int64 {
+	const identity, answer, texts = 33, 48, 128
+	return c.rowBytes + int64(len(c.asks))*(identity+answer+texts)
+}
+
+// isFull says whether a row that adds fresh identities has to go into the next chunk.
+func (c *chunk) isFull(fresh, maxBatch int) bool {
+	return len(c.asks) > 0 && len(c.asks)+fresh > maxBatch || c.rowBytes >= chunkRowBytes
+}

@@ -1,0 +1,282 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/axiomhq/hyperloglog"
+
+	"mapper/client"
+	"mapper/normalize"
+	"mapper/sinks"
+)
+
+// partWriter writes rows into parts and counts what they hold. Its first error is its last: nothing can be
+// sealed after it.
+type partWriter struct {
+	opts   Options
+	w      *sinks.Writer
+	sealed func(Part) error
+
+	n        int    // the open part, or the next one
+	open     bool   // something has been read for part n
+	cursor   Cursor // behind the last row
+	since    time.Time
+	inputs   []inputCounter // of part n
+	notes    [8]int64       // by bit of normalize.Note
+	asked    int64
+	calendar map[int64]int64   // day since 1970 -> identities
+	reasons  map[string]*int64 // unmapped rows by raw_reason
+	usage    Usage             // at the last seal
+	seen     int64             // identifiers and malformed lines of the whole run
+	invalid  int64             // how many of them are invalid
+	sketch   *hyperloglog.Sketch
+	err      error
+}
+
+// inputCounter is InputCounts while it is counted.
+type inputCounter struct {
+	InputCounts
+	unmapped sinks.ByReason
+}
+
+// maxReasons bounds the distinct raw reasons that are counted by themselves: a service may say anything.
+const maxReasons = 64
+
+func newPartWriter(opts Options, last Part, w *sinks.Writer, sealed func(Part) error) (*partWriter, error) {
+	p := &partWriter{opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: opts.Usage(), sketch: hyperloglog.New()}
+	if len(last.Sketch) > 0 {
+		if err := p.sketch.UnmarshalBinary(last.Sketch); err != nil {
+			return nil, err
+		}
+	}
+	p.seen = opts.Before.Identifiers + opts.Before.Malformed
+	p.invalid = opts.Before.Invalid()
+	p.reset()
+	return p, nil
+}
+
+func (p *partWriter) reset() {
+	p.open = false
+	p.inputs = nil
+	p.notes = [8]int64{}
+	p.asked = 0
+	p.calendar = map[int64]int64{}
+	p.reasons = map[string]*int64{}
+}
+
+// answered counts the answers of a chunk.
+func (p *partWriter) answered(c *chunk) {
+	p.asked += int64(len(c.asks))
+	for i := range c.asks {
+		p.sketch.InsertHash(binary.LittleEndian.Uint64(c.asks[i].Hash[:]))
+		if a := &c.answers.Items[i]; a.Status == client.Mapped && a.RefreshFrom != 0 {
+			p.calendar[a.RefreshFrom/millisPerDay]++
+		}
+	}
+}
+
+const millisPerDay = 24 * 60 * 60 * 1000
+
+// begin counts the next line of the inputs. If the open part is full, it is sealed first.
+func (p *partWriter) begin(seg *segment, r *row) error {
+	if p.open && p.w.Rows() >= p.opts.PartRows {
+		if err := p.seal(false); err != nil {
+			return err
+		}
+	}
+	if !p.open {
+		if err := p.w.Begin(p.opts.Shard, p.n); err != nil {
+			return p.fail(err)
+		}
+		p.open, p.since = true, time.Now()
+	}
+	p.cursor = Cursor{Input: seg.index, At: seg.batch.start, Row: seg.batch.start.Row + int64(r.index) + 1, Lines: p.cursor.Lines + 1}
+	if n := len(p.inputs); n == 0 || p.inputs[n-1].Input != seg.index {
+		p.inputs = append(p.inputs, inputCounter{InputCounts: InputCounts{Input: seg.index}})
+	}
+	in := p.counts()
+	in.Lines++
+	switch r.outcome {
+	case malformed:
+		in.Malformed++
+		p.seen++
+	case empty:
+		in.Rows++
+		in.EmptyRows++
+	default:
+		in.Rows++
+	}
+	p.opts.Progress.Lines.Add(1)
+	return nil
+}
+
+func (p *partWriter) counts() *inputCounter { return &p.inputs[len(p.inputs)-1] }
+
+// note counts an identifier and what was remarkable about it.
+func (p *partWriter) note(n normalize.Note) {
+	p.counts().Identifiers++
+	p.seen++
+	for bit := 0; n != 0; bit, n = bit+1, n>>1 {
+		p.notes[bit] += int64(n & 1)
+	}
+}
+
+func (p *partWriter) mapped(out *sinks.Row) error {
+	p.counts().Mapped++
+	p.opts.Progress.Mapped.Add(1)
+	return p.fail(p.w.Mapped(out))
+}
+
+func (p *partWriter) unmapped(out *sinks.Row) error {
+	p.counts().unmapped[out.Reason]++
+	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
+		p.invalid++
+	}
+	p.opts.Progress.Unmapped.Add(1)
+	count := p.reasons[string(out.RawReason)]
+	if count == nil {
+		word := string(out.RawReason)
+		if len(p.reasons) >= maxReasons {
+			word = "other"
+		}
+		if count = p.reasons[word]; count == nil {
+			count = new(int64)
+			p.reasons[word] = count
+		}
+	}
+	*count++
+	return p.fail(p.w.Unmapped(out))
+}
+
+// TooManyInvalidError says that more of the input is invalid than the caller puts up with.
+type TooManyInvalidError struct {
+	Invalid, Seen int64 // identifiers and malformed lines
+	Limit         float64
+}
+
+// Error returns the counts and what to do.
+func (e *TooManyInvalidError) Error() string {
+	return fmt.Sprintf("%d of %d identifiers and lines are invalid, more than --max-invalid %g allows; see the unmapped rows for reasons, or raise it",
+		e.Invalid, e.Seen, e.Limit)
+}
+
+// invalidFrom is how many identifiers have to be seen before their share of invalid ones means something.
+const invalidFrom = 10_000
+
+// checkInvalid fails when too much of what was seen is invalid. atEnd, there is nothing left to wait for.
+func (p *partWriter) checkInvalid(atEnd bool) error {
+	limit := p.opts.MaxInvalid
+	if limit == nil || p.seen < invalidFrom && !atEnd || float64(p.invalid) <= *limit*float64(p.seen) {
+		return nil
+	}
+	return &TooManyInvalidError{Invalid: p.invalid, Seen: p.seen, Limit: *limit}
+}
+
+// sealIfLarge seals the open part when it holds more memory than it may.
+func (p *partWriter) sealIfLarge() error {
+	if p.open && p.w.Memory() >= p.opts.PartBytes {
+		return p.seal(false)
+	}
+	return nil
+}
+
+// sealIfOld seals the open part when its time has come.
+func (p *partWriter) sealIfOld() error {
+	if p.open && time.Since(p.since) >= p.opts.PartInterval {
+		return p.seal(false)
+	}
+	return nil
+}
+
+// finish seals what is there; done says that nothing comes after it. After an error it drops what is there.
+func (p *partWriter) finish(done bool, inputs int) error {
+	if p.err != nil {
+		return errors.Join(p.err, p.w.Abort())
+	}
+	if done {
+		p.cursor.Input, p.cursor.At.Offset, p.cursor.At.Row, p.cursor.Row = inputs, 0, 0, 0
+	}
+	if !p.open && !done {
+		return nil
+	}
+	return p.seal(done)
+}
+
+// seal finishes the open part and hands it on.
+func (p *partWriter) seal(done bool) error {
+	part := Part{N: p.n, Cursor: p.cursor, Done: done}
+	if p.open {
+		var err error
+		if part.Files, err = p.w.Seal(); err != nil {
+			return p.fail(err)
+		}
+	}
+	for i := range p.inputs {
+		in := &p.inputs[i]
+		in.Unmapped = map[string]int64{}
+		for reason, n := range in.unmapped {
+			if n > 0 {
+				in.Unmapped[sinks.Reason(reason).String()] = n
+			}
+		}
+		part.Inputs = append(part.Inputs, in.InputCounts)
+	}
+	part.Totals = p.totals()
+	var err error
+	if part.Sketch, err = p.sketch.MarshalBinary(); err != nil {
+		return p.fail(err)
+	}
+	if err := p.sealed(part); err != nil {
+		return p.fail(err)
+	}
+	p.opts.Progress.Parts.Add(1)
+	p.n++
+	p.reset()
+	return nil
+}
+
+func (p *partWriter) totals() Totals {
+	now := p.opts.Usage()
+	t := Totals{
+		Asked:     p.asked,
+		Requests:  now.Requests - p.usage.Requests,
+		Retries:   now.Retries - p.usage.Retries,
+		Throttled: now.Throttled - p.usage.Throttled,
+		Notes:     map[string]int64{},
+		Reasons:   map[string]int64{},
+		Calendar:  map[string]int64{},
+	}
+	p.usage = now
+	for bit, n := range p.notes {
+		if n > 0 {
+			t.Notes[normalize.Note(1<<bit).String()] = n
+		}
+	}
+	for word, n := range p.reasons {
+		t.Reasons[word] = *n
+	}
+	for day, n := range p.calendar {
+		t.Calendar[time.UnixMilli(day*millisPerDay).UTC().Format(time.DateOnly)] = n
+	}
+	return t
+}
+
+// fail remembers the first error.
+func (p *partWriter) fail(err error) error {
+	if p.err == nil {
+		p.err = err
+	}
+	return err
+}
+
+// Distinct estimates how many distinct identities a sketch of parts has seen, within about 1 %.
+func Distinct(sketch []byte) int64 {
+	s := hyperloglog.New()
+	if len(sketch) == 0 || s.UnmarshalBinary(sketch) != nil {
+		return 0
+	}
+	return int64(s.Estimate())
+}

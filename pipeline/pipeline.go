@@ -1,0 +1,187 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"mapper/client"
+	"mapper/normalize"
+	"mapper/sinks"
+	"mapper/sources"
+)
+
+// Mapper is the part of a service's client that the pipeline needs.
+type Mapper interface {
+	// Map fills answers with one answer for each identity, in the order given, or returns an error and then
+	// answers mean nothing. It makes at most one request at a time.
+	Map(ctx context.Context, ids []normalize.ID, answers *client.Answers) error
+}
+
+// Input is one input and what its columns hold. Columns are indexes into the layout of the source.
+type Input struct {
+	Source      *sources.Input
+	ID          int          // the caller's row key, or NoColumn
+	Identifiers []Identifier // in the order in which a row's identifiers are written
+	Keep        []int        // copied through; of the same types in all inputs
+}
+
+// NoColumn stands for a column that there is not.
+const NoColumn = -1
+
+// Identifier is a column that holds identifiers.
+type Identifier struct {
+	Column int            `json:"column"`
+	Form   normalize.Form `json:"form"`
+}
+
+// Cursor is a place between two rows of the inputs.
+type Cursor struct {
+	Input int              `json:"input"` // which input
+	At    sources.Position `json:"at"`    // where in it reading can start
+	Row   int64            `json:"row"`   // how many of its data rows are done; those after At are read again and passed over
+	Lines int64            `json:"lines"` // how many data rows of all inputs are done
+}
+
+// Part is a sealed part: everything between the cursor of the part before it and its own.
+type Part struct {
+	N      int           `json:"n"` // from 1
+	Cursor Cursor        `json:"cursor"`
+	Done   bool          `json:"done"` // nothing comes after it
+	Files  []sinks.File  `json:"files,omitempty"`
+	Inputs []InputCounts `json:"inputs,omitempty"` // of this part alone
+	Totals Totals        `json:"totals"`           // of this part alone
+	Sketch []byte        `json:"sketch,omitempty"` // of all identities asked in this part and those before it
+}
+
+// InputCounts are the counts of one input.
+type InputCounts struct {
+	Input int `json:"input"`
+	Counts
+}
+
+// Usage is what a client has done for a run so far.
+type Usage struct {
+	Requests, Retries, Throttled int64
+}
+
+// Options tunes Run. A zero field means its default.
+type Options struct {
+	Normalize    normalize.Options
+	MaxBatch     int           // identities in a request; default 5,000, the API's maximum
+	MaxInFlight  int           // requests at once; default 20
+	Memory       int64         // bytes for rows that are read and not yet written, default 64 MiB
+	Recent       int           // identities asked last that are not asked again, a power of two; default 65,536
+	PartRows     int64         // output rows in a part; default 1,000,000
+	PartBytes    int64         // bytes that an open part may hold in memory; default 48 MiB
+	PartInterval time.Duration // age of an open part; default 60 s
+	Shard        int           // number in the names of parts
+	Limit        int64         // rows to read at most, those of earlier parts included; 0 is all
+	MaxInvalid   *float64      // share of invalid identifiers and malformed lines at which to give up; nil is never
+	Before       Counts        // what earlier parts have counted, for MaxInvalid
+	Grace        time.Duration // how long requests in flight may take after a stop; default 15 s
+	Usage        func() Usage  // what the client has done so far; may be nil
+	// Malformed is told of each malformed line, by the reader, in source order; may be nil.
+	Malformed func(uri string, line int64, reason string)
+	Progress  *Progress // updated while Run runs; may be nil
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.MaxBatch, 5000)
+	setDefault(&o.MaxInFlight, 20)
+	setDefault(&o.Memory, 64<<20)
+	setDefault(&o.Recent, 1<<16)
+	setDefault(&o.PartRows, 1_000_000)
+	setDefault(&o.PartBytes, 48<<20)
+	setDefault(&o.PartInterval, time.Minute)
+	setDefault(&o.Grace, 15*time.Second)
+	if o.Usage == nil {
+		o.Usage = func() Usage { return Usage{} }
+	}
+	if o.Malformed == nil {
+		o.Malformed = func(string, int64, string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = new(Progress)
+	}
+	return o
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Run reads the inputs from a place on, asks mapper, and writes parts until everything is read. last is the
+// last part sealed so far, or the zero Part. Each part is handed to sealed once its files are in place; only
+// when sealed has returned nil does the part count, and when it fails Run fails with its error.
+//
+// When ctx is cancelled, or reading or a request fails, Run reads no further, gives the requests in flight
+// Grace to finish, seals what is contiguous, and returns the cause. Run starts no goroutine that outlives it.
+func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks.Writer, sealed func(Part) error, opts Options) error {
+	opts = opts.withDefaults()
+	reading, stopReading := context.WithCancelCause(ctx)
+	defer stopReading(nil)
+	// What is read may still be asked and written after reading has stopped, but not for ever.
+	work, stopWork := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopWork(nil)
+	graceEnds := make(chan struct{})
+	unhook := context.AfterFunc(reading, func() {
+		timer := time.AfterFunc(opts.Grace, func() { stopWork(context.Cause(reading)) })
+		<-graceEnds
+		timer.Stop()
+	})
+	defer unhook()
+	defer close(graceEnds)
+
+	group, work := errgroup.WithContext(work)
+	s := &stages{
+		opts:    opts,
+		budget:  semaphore.NewWeighted(opts.Memory),
+		asks:    make(chan *chunk),
+		ordered: make(chan *chunk, opts.MaxInFlight),
+		stop:    stopReading,
+	}
+	group.Go(func() error {
+		s.read(reading, work, inputs, last)
+		return nil
+	})
+	for range opts.MaxInFlight {
+		group.Go(func() error {
+			s.ask(work, mapper)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		err := s.join(work, inputs, last, w, sealed)
+		stopReading(err)
+		return err
+	})
+	return group.Wait()
+}
+
+// stages is what the goroutines of one Run share.
+type stages struct {
+	opts    Options
+	budget  *semaphore.Weighted // bytes of chunks between reading and writing
+	spare   sync.Pool           // chunks that are done with
+	asks    chan *chunk         // chunks to ask
+	ordered chan *chunk         // the same chunks, in source order
+	stop    context.CancelCauseFunc
+	readErr error // why reading ended; set before ordered is closed
+}
+
+// ask asks chunk after chunk. A failure belongs to its chunk: the rows before it are still good.
+func (s *stages) ask(ctx context.Context, mapper Mapper) {
+	for c := range s.asks {
+		if c.err = mapper.Map(ctx, c.asks, &c.answers); c.err != nil {
+			s.stop(c.err)
+		}
+		close(c.done)
+	}
+}

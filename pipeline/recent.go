@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"hash/maphash"
+
+	"mapper/normalize"
+)
+
+// recent remembers the identities asked last, in the order they were asked, so that a row whose identity has
+// just been asked waits for that answer instead of asking again. Its size is fixed and its content depends on
+// the input alone, never on timing, so the same input makes the same requests.
+//
+// Identities are numbered from 0 in the order asked. It is a ring of hashes and an open hash table of their
+// numbers; what has left the ring stays in the table as a dead entry until the next rebuild.
+type recent struct {
+	seed  maphash.Seed // the input may hold any hash: no choice of them may make the table slow
+	ring  []normalize.ID
+	table []uint64 // number + 1; 0 is free
+	used  int      // entries of table that are not free
+	next  uint64   // the number of the next identity
+}
+
+// newRecent returns a memory for size identities, a power of two.
+func newRecent(size int) *recent {
+	return &recent{seed: maphash.MakeSeed(), ring: make([]normalize.ID, size), table: make([]uint64, 4*size)}
+}
+
+// oldest is the lowest number that is still remembered.
+func (r *recent) oldest() uint64 { return r.next - min(r.next, uint64(len(r.ring))) }
+
+// find returns the number of an identity asked recently.
+func (r *recent) find(id *normalize.ID) (number uint64, ok bool) {
+	for i := r.slot(id); r.table[i] != 0; i = (i + 1) & (len(r.table) - 1) {
+		n := r.table[i] - 1
+		if n >= r.oldest() && *r.at(n) == *id {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// add remembers an identity that find does not know, and returns its number.
+func (r *recent) add(id *normalize.ID) uint64 {
+	if r.used > len(r.table)/2 {
+		r.rebuild()
+	}
+	n := r.next
+	r.next++
+	*r.at(n) = *id
+	r.insert(n)
+	return n
+}
+
+func (r *recent) at(n uint64) *normalize.ID { return &r.ring[n&uint64(len(r.ring)-1)] }
+
+func (r *recent) slot(id *normalize.ID) int {
+	return int(maphash.Bytes(r.seed, id.Hash[:]) & uint64(len(r.table)-1))
+}
+
+func (r *recent) insert(n uint64) {
+	i := r.slot(r.at(n))
+	for r.table[i] != 0 {
+		i = (i + 1) & (len(r.table) - 1)
+	}
+	r.table[i] = n + 1
+	r.used++
+}
+
+// rebuild drops the dead entries. It happens once for every len(ring) identities at most, so its cost for each
+// is that of inserting it once more.
+func (r *recent) rebuild() {
+	clear(r.table)
+	r.used = 0
+	for n := r.oldest(); n < r.next; n++ {
+		r.insert(n)
+	}
+}

@@ -1,0 +1,177 @@
+package sinks
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"mapper/client/objects"
+	"mapper/normalize"
+)
+
+// benchRows makes rows as the pipeline hands them over: unique ids and hashes, raw UIDs of 44 characters, a
+// third with a previous one, and one of 30 days to ask again.
+func benchRows(n int) []Row {
+	random := rand.New(rand.NewPCG(1, 2))
+	uid := func() []byte {
+		var raw [32]byte
+		for i := 0; i < len(raw); i += 8 {
+			binary.LittleEndian.PutUint64(raw[i:], random.Uint64())
+		}
+		return base64.StdEncoding.AppendEncode(nil, raw[:])
+	}
+	rows := make([]Row, n)
+	for i := range rows {
+		r := &rows[i]
+		*r = Row{
+			ID: fmt.Appendf(nil, "user-%07d", i), HasID: true,
+			Identity: normalize.ID{Hash: sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)})},
+			HasKind:  true, HasHash: true,
+			SourceFile: "crm/export/users.csv", SourceColumn: "email", SourceRow: int64(i + 1),
+			MappedAt: 1_790_000_000_000 + int64(i/5000)*37,
+			UID:      uid(), RefreshFrom: 1_790_000_000_000 + int64(random.IntN(30))*86_400_000,
+			RawReason: []byte("unsubscribed"),
+		}
+		if random.IntN(3) == 0 {
+			r.Previous = uid()
+		}
+	}
+	return rows
+}
+
+const benchPart = 1 << 19
+
+func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
+	bucket, err := objects.OpenBucket(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, err := New(bucket, "bench", Options{Compression: c})
+	if err != nil {
+		b.Fatal(err)
+	}
+	rows := benchRows(1 << 12)
+	seal := func() {
+		files, err := w.Seal()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range files {
+			if err := bucket.Delete(f.Path); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	part := func(n int) {
+		if err := w.Begin(0, 0); err != nil {
+			b.Fatal(err)
+		}
+		for i := range n {
+			r := &rows[i&(len(rows)-1)]
+			// All hashes of a part differ, and are as random as real ones.
+			binary.LittleEndian.PutUint64(r.Identity.Hash[:], uint64(i)*0x9e3779b97f4a7c15)
+			if err := add(w, r); err != nil {
+				b.Fatal(err)
+			}
+		}
+		seal()
+	}
+	part(benchPart) // fills the buffers
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	defer func() { b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op") }()
+	for left := b.N; left > 0; left -= benchPart {
+		part(min(left, benchPart))
+	}
+}
+
+// cpuTime returns the CPU time this process has taken, user and system, in nanoseconds: what a row costs,
+// whatever the disk is like.
+func cpuTime(b *testing.B) int64 {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
+
+func eachCompression(b *testing.B, add func(w *Writer, r *Row) error) {
+	for c := range compressions {
+		b.Run(c.String(), func(b *testing.B) { benchmark(b, c, add) })
+	}
+}
+
+func BenchmarkMappedAndRefresh(b *testing.B) { eachCompression(b, (*Writer).Mapped) }
+
+func BenchmarkMappedOnly(b *testing.B) {
+	eachCompression(b, func(w *Writer, r *Row) error { return w.write(w.mapped, r, r.checkMapped) })
+}
+
+func BenchmarkRefreshOnly(b *testing.B) {
+	eachCompression(b, func(w *Writer, r *Row) error { w.refresh.add(r); return nil })
+}
+
+func BenchmarkUnmapped(b *testing.B) { eachCompression(b, (*Writer).Unmapped) }
+
+// BenchmarkFloor is the plainest loop that the two files of a mapped row allow: their bytes are copied once
+// and hashed.
+func BenchmarkFloor(b *testing.B) {
+	rows := benchRows(1 << 12)
+	buf := make([]byte, 0, pageBytes)
+	digest := sha256.New()
+	b.ReportAllocs()
+	before := cpuTime(b)
+	var hash [normalize.Base64Len]byte
+	for i := 0; b.Loop(); i++ {
+		r := &rows[i&(len(rows)-1)]
+		for range 2 {
+			buf = append(append(append(buf, r.ID...), hash[:]...), r.UID...)
+			buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, uint64(r.RefreshFrom)), uint64(r.MappedAt))
+		}
+		buf = binary.LittleEndian.AppendUint64(append(buf, r.Previous...), uint64(r.SourceRow))
+		if len(buf) > pageBytes-1000 {
+			digest.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkSort sorts the refresh rows of a part, with the time of the library's sort to compare it with.
+func BenchmarkSort(b *testing.B) {
+	rows := newRefreshRows()
+	r := benchRows(1)[0]
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range benchPart {
+		binary.LittleEndian.PutUint64(r.Identity.Hash[:], random.Uint64())
+		r.RefreshFrom = int64(1 + i%30)
+		rows.add(&r)
+	}
+	perRow := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchPart, "ns/row")
+	}
+	b.Run("own", func(b *testing.B) {
+		for b.Loop() {
+			rows.sort()
+		}
+		perRow(b)
+	})
+	b.Run("library", func(b *testing.B) {
+		rows.sort()
+		keys := slices.Clone(rows.keys)
+		for b.Loop() {
+			b.StopTimer()
+			random.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+			b.StartTimer()
+			slices.SortFunc(keys, rows.compare)
+		}
+		perRow(b)
+	})
+}

@@ -1,0 +1,249 @@
+package sinks
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
+	"github.com/apache/arrow/go/v17/parquet/metadata"
+
+	"mapper/normalize"
+)
+
+// A page is closed when it has so many rows or so many bytes, whatever comes first. Readers that look for one
+// row decode a page; each page costs a header of about 30 bytes. The rows divide both sizes of row groups, so
+// that no page buffer is left half empty.
+const (
+	pageRows  = 16384
+	pageBytes = 1 << 20
+)
+
+// column builds the pages of one column of the open row group. Values are encoded as they come, behind room
+// for the definition levels of the page, so that a plain page is never copied before it is written. All
+// buffers are kept for the row groups to come.
+type column struct {
+	codec    compress.Compression
+	nullable bool
+	dict     *dictionary // nil unless the column is dictionary encoded
+	ranged   bool        // the column has 64-bit integers, of which min and max are kept
+
+	press *compressor
+
+	open    []byte // the open page: room for levels, then values
+	present []byte // bit i: row i of the open page has a value; only if nullable
+	rows    int    // rows of the open page
+	nulls   int    // nulls of the open page
+
+	pages      []page // closed pages of the open row group; those beyond len are buffers to be used again
+	pagesBytes int64  // their bytes
+	chunkNulls int64  // nulls in the closed pages
+	min, max   int64  // of the values of the row group, closed pages or not
+}
+
+// page is a closed page as it will stand in the file, but for its header.
+type page struct {
+	buf      []byte // data is buf[start:]
+	start    int
+	raw      int // bytes before compression
+	rows     int
+	encoding parquet.Encoding
+}
+
+func newColumn(f form, nullable bool, codec compress.Compression, press *compressor) *column {
+	c := &column{codec: codec, nullable: nullable, ranged: f == number || f == instant, press: press}
+	if f == word {
+		c.dict = newDictionary()
+	}
+	if nullable {
+		c.present = make([]byte, (pageRows+7)/8)
+	}
+	c.reset()
+	return c
+}
+
+// room is how many bytes of the open page are kept free for its definition levels.
+func (c *column) room() int {
+	if c.nullable {
+		return levelsRoom(pageRows)
+	}
+	return 0
+}
+
+// text appends a text.
+func (c *column) text(v []byte) {
+	c.open = append(binary.LittleEndian.AppendUint32(c.open, uint32(len(v))), v...)
+	c.value()
+}
+
+// string is text for a string.
+func (c *column) string(v string) {
+	c.open = append(binary.LittleEndian.AppendUint32(c.open, uint32(len(v))), v...)
+	c.value()
+}
+
+// base64 appends the hash of an identity as a text.
+func (c *column) base64(id *normalize.ID) {
+	c.open = id.AppendBase64(binary.LittleEndian.AppendUint32(c.open, normalize.Base64Len))
+	c.value()
+}
+
+// textOrNull appends a text, or a null when it is empty.
+func (c *column) textOrNull(v []byte) {
+	if len(v) == 0 {
+		c.null()
+		return
+	}
+	c.text(v)
+}
+
+// word appends a text to a column that is dictionary encoded.
+func (c *column) word(v string) {
+	c.dict.add(v)
+	c.value()
+}
+
+// wordOrNull appends a word, or a null when it is empty.
+func (c *column) wordOrNull(v string) {
+	if v == "" {
+		c.null()
+		return
+	}
+	c.word(v)
+}
+
+// integer appends a number to a column of which min and max are kept.
+func (c *column) integer(v int64) {
+	c.min, c.max = min(c.min, v), max(c.max, v)
+	c.fixed64(uint64(v))
+}
+
+// integerOrNull appends a number, or a null when it is 0.
+func (c *column) integerOrNull(v int64) {
+	if v == 0 {
+		c.null()
+		return
+	}
+	c.integer(v)
+}
+
+func (c *column) fixed64(v uint64) {
+	c.open = binary.LittleEndian.AppendUint64(c.open, v)
+	c.value()
+}
+
+func (c *column) fixed32(v uint32) {
+	c.open = binary.LittleEndian.AppendUint32(c.open, v)
+	c.value()
+}
+
+// bit appends a truth value: they are packed from the lowest bit up.
+func (c *column) bit(v bool) {
+	i := (c.rows - c.nulls) & 7
+	if i == 0 {
+		c.open = append(c.open, 0)
+	}
+	if v {
+		c.open[len(c.open)-1] |= 1 << i
+	}
+	c.value()
+}
+
+// value ends a row whose value has been appended.
+func (c *column) value() {
+	if c.nullable {
+		c.present[c.rows>>3] |= 1 << (c.rows & 7)
+	}
+	c.endRow()
+}
+
+// null ends a row that has no value.
+func (c *column) null() {
+	c.nulls++
+	c.endRow()
+}
+
+func (c *column) endRow() {
+	c.rows++
+	if c.rows == pageRows || len(c.open) >= pageBytes {
+		c.closePage()
+	}
+}
+
+// closePage makes what has been appended a page and begins the next one.
+func (c *column) closePage() {
+	if c.rows == 0 {
+		return
+	}
+	p := c.nextPage()
+	p.rows, p.encoding = c.rows, parquet.Encodings.Plain
+	if c.dict != nil && c.nulls < c.rows { // without a value there may be no dictionary to refer to
+		c.open, p.encoding = c.dict.appendPage(c.open), parquet.Encodings.RLEDict
+	}
+	p.start = 0
+	if c.nullable {
+		p.start = putLevels(c.open[:c.room()], c.present, c.rows, c.nulls)
+	}
+	p.raw = len(c.open) - p.start
+	if c.codec == compress.Codecs.Uncompressed {
+		c.open, p.buf = p.buf, c.open
+	} else {
+		p.buf = c.press.append(p.buf[:0], c.open[p.start:], c.codec)
+		p.start = 0
+	}
+	c.pagesBytes += int64(len(p.buf))
+	c.chunkNulls += int64(c.nulls)
+	c.clearPage(len(p.buf))
+}
+
+// nextPage adds a page to the closed ones, with a buffer of an earlier row group if there is one.
+func (c *column) nextPage() *page {
+	if len(c.pages) < cap(c.pages) {
+		c.pages = c.pages[:len(c.pages)+1]
+	} else {
+		c.pages = append(c.pages, page{})
+	}
+	return &c.pages[len(c.pages)-1]
+}
+
+// clearPage begins a page. The pages of a column are about the same size, so the size of the last one, when
+// it is known, spares a new buffer from growing step by step.
+func (c *column) clearPage(last int) {
+	if cap(c.open) < c.room() || c.open == nil {
+		c.open = make([]byte, 0, max(c.room(), last+last/32))
+	}
+	c.open = c.open[:c.room()]
+	clear(c.present)
+	c.rows, c.nulls = 0, 0
+}
+
+// reset begins a row group.
+func (c *column) reset() {
+	c.clearPage(0)
+	c.pages, c.pagesBytes, c.chunkNulls = c.pages[:0], 0, 0
+	c.min, c.max = math.MaxInt64, math.MinInt64
+	if c.dict != nil {
+		c.dict.reset()
+	}
+}
+
+// statistics returns what the footer says about the values of the row group, all pages closed. There are
+// min and max of numbers only: those of long texts prune little, and those of random texts nothing.
+func (c *column) statistics() metadata.EncodedStatistics {
+	s := metadata.EncodedStatistics{HasNullCount: true, NullCount: c.chunkNulls}
+	if c.ranged && c.min <= c.max {
+		s.Signed = true // readers older than the order of columns take it from other fields
+		s.SetMin(binary.LittleEndian.AppendUint64(nil, uint64(c.min)))
+		s.SetMax(binary.LittleEndian.AppendUint64(nil, uint64(c.max)))
+	}
+	return s
+}
+
+// held returns how many bytes of the open row group are in memory.
+func (c *column) held() int64 {
+	n := c.pagesBytes + int64(len(c.open)-c.room())
+	if c.dict != nil {
+		n += c.dict.held()
+	}
+	return n
+}

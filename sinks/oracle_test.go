@@ -1,0 +1,229 @@
+package sinks
+
+import (
+	"bytes"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/xitongsys/parquet-go/reader"
+)
+
+// checkPart writes rows as a part and compares what other readers find in it with what Arrow's own writer
+// makes of the same rows.
+func checkPart(t *testing.T, opts Options, rows partRows) {
+	t.Helper()
+	f := newFolder(t)
+	w := newWriter(t, f, opts)
+	for n := range 2 { // the second part is written with the buffers of the first
+		files := writePart(t, w, n, rows)
+		for dataset, of := range map[string][]Row{
+			DatasetMapped: rows.mapped, DatasetUnmapped: rows.unmapped, DatasetRefreshFrom: rows.mapped,
+		} {
+			if _, ok := files[dataset]; ok != (len(of) > 0) {
+				t.Fatalf("%s: has a file: %t, and %d rows", dataset, ok, len(of))
+			}
+			if len(of) > 0 {
+				checkFile(t, n == 0, f.read(t, files[dataset].Path), expected(t, dataset, of, opts.Kept))
+			}
+		}
+	}
+}
+
+func checkFile(t *testing.T, thoroughly bool, data []byte, want arrow.Table) {
+	t.Helper()
+	got := readArrow(t, data)
+	sameTable(t, got, want)
+	if thoroughly {
+		sameTable(t, got, readArrow(t, writeArrow(t, want)))
+		sameXitongsys(t, data, want)
+	}
+}
+
+// sameXitongsys reads a file with the second implementation.
+func sameXitongsys(t *testing.T, data []byte, want arrow.Table) {
+	t.Helper()
+	r, err := reader.NewParquetColumnReader(newSectionFile(bytes.NewReader(data), int64(len(data))), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Footer.NumRows != want.NumRows() {
+		t.Fatalf("xitongsys: footer has %d rows, want %d", r.Footer.NumRows, want.NumRows())
+	}
+	for i := range int(want.NumCols()) {
+		got, _, _, err := r.ReadColumnByIndex(int64(i), want.NumRows())
+		if err != nil || int64(len(got)) != want.NumRows() {
+			t.Fatalf("xitongsys: column %d: %d values, %v", i, len(got), err)
+		}
+		n := 0
+		for _, chunk := range want.Column(i).Data().Chunks() {
+			for j := range chunk.Len() {
+				if wantValue := plain(chunk, j); got[n] != wantValue {
+					t.Fatalf("xitongsys: column %s, row %d: got %v (%T), want %v (%T)",
+						want.Column(i).Name(), n, got[n], got[n], wantValue, wantValue)
+				}
+				n++
+			}
+		}
+	}
+}
+
+// plain returns a value as xitongsys does: by its physical type.
+func plain(a arrow.Array, i int) any {
+	if a.IsNull(i) {
+		return nil
+	}
+	switch a := a.(type) {
+	case *array.String:
+		return a.Value(i)
+	case *array.LargeString:
+		return a.Value(i)
+	case *array.Binary:
+		return string(a.Value(i))
+	case *array.LargeBinary:
+		return string(a.Value(i))
+	case *array.Boolean:
+		return a.Value(i)
+	case *array.Int8:
+		return int32(a.Value(i))
+	case *array.Int16:
+		return int32(a.Value(i))
+	case *array.Int32:
+		return a.Value(i)
+	case *array.Int64:
+		return a.Value(i)
+	case *array.Uint8:
+		return int32(a.Value(i))
+	case *array.Uint16:
+		return int32(a.Value(i))
+	case *array.Uint32:
+		return int32(a.Value(i))
+	case *array.Uint64:
+		return int64(a.Value(i))
+	case *array.Float32:
+		return a.Value(i)
+	case *array.Float64:
+		return a.Value(i)
+	case *array.Date32:
+		return int32(a.Value(i))
+	case *array.Timestamp:
+		return int64(a.Value(i))
+	case *array.Decimal128:
+		n := a.Value(i).BigInt()
+		length := decimalBytes(a.DataType().(*arrow.Decimal128Type).Precision)
+		if n.Sign() < 0 {
+			n.Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*length)))
+		}
+		return string(n.FillBytes(make([]byte, length)))
+	}
+	panic(fmt.Sprintf("no plain form of %T", a))
+}
+
+func TestSameAsArrow(t *testing.T) {
+	set := func(rows []Row, f func(i int, r *Row)) []Row {
+		for i := range rows {
+			f(i, &rows[i])
+		}
+		return rows
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	some := func(n int) []Row { return randomRows(random, n) }
+	both := func(rows []Row) partRows { return partRows{rows, rows} }
+	nulls := Row{HasKind: true, HasHash: true, UID: []byte("u"), MappedAt: 1}
+	const all = compressions // not one, but each
+	tests := []struct {
+		name        string
+		compression Compression
+		opts        Options
+		rows        partRows
+	}{
+		{"mapped only", all, Options{}, partRows{mapped: some(10)}},
+		{"unmapped only", all, Options{}, partRows{unmapped: lacking(random, some(10))}},
+		{"one row", all, Options{}, both(some(1))},
+		{"row groups end with the part", all, Options{RowGroupRows: 5, RefreshGroupRows: 5}, both(some(10))},
+		{"one row more than row groups", all, Options{RowGroupRows: 5, RefreshGroupRows: 5}, both(some(11))},
+		{"row groups of one row", all, Options{RowGroupRows: 1, RefreshGroupRows: 1}, both(some(9))},
+		{"nothing but nulls", all, Options{}, partRows{
+			mapped:   set(some(100), func(_ int, r *Row) { *r = nulls }),
+			unmapped: set(some(100), func(_ int, r *Row) { *r = Row{MappedAt: 1} }),
+		}},
+		{"empty texts", all, Options{}, both(set(some(20), func(_ int, r *Row) {
+			r.HasID, r.ID, r.RawReason = true, nil, nil
+		}))},
+		{"long texts", all, Options{}, both(set(some(8), func(i int, r *Row) {
+			r.HasID, r.ID = true, []byte(strings.Repeat("é", i*50_000))
+			r.UID = []byte(strings.Repeat("u", maxUID-i))
+			r.RawReason = []byte(strings.Repeat("r", i*1000))
+			r.SourceFile = strings.Repeat("f", i*10_000)
+		}))},
+		{"one hash and refresh_from", all, Options{RefreshGroupRows: 7}, both(set(some(100), func(_ int, r *Row) {
+			r.Identity.Hash, r.RefreshFrom = [32]byte{1}, 5
+		}))},
+		{"hashes that differ late", all, Options{}, both(set(some(300), func(i int, r *Row) {
+			r.Identity.Hash, r.RefreshFrom = [32]byte{31: byte(i * 7)}, 5
+		}))},
+		{"many refresh_froms", all, Options{}, both(set(some(1000), func(_ int, r *Row) {
+			r.RefreshFrom = random.Int64() - random.Int64()
+		}))},
+
+		{"a page", CompressionNone, Options{}, partRows{mapped: some(pageRows)}},
+		{"one row more than a page", CompressionNone, Options{}, partRows{mapped: some(pageRows + 1)}},
+		{"pages and row groups", CompressionNone, Options{RowGroupRows: 20_000, RefreshGroupRows: 17_000},
+			partRows{mapped: some(20_010)}},
+		{"pages and row groups", CompressionZstd, Options{RowGroupRows: 20_000}, partRows{unmapped: some(20_010)}},
+		{"a page of nulls, then values", CompressionSnappy, Options{}, partRows{
+			mapped: set(some(pageRows+10), func(i int, r *Row) {
+				if i < pageRows {
+					*r = nulls
+				}
+			}),
+		}},
+		{"values, then a page of nulls", CompressionSnappy, Options{}, partRows{
+			mapped: set(some(pageRows+10), func(i int, r *Row) {
+				if i >= 10 {
+					*r = nulls
+				}
+			}),
+		}},
+		{"every row another file", CompressionSnappy, Options{}, partRows{
+			mapped: set(some(pageRows+100), func(i int, r *Row) { r.SourceFile = fmt.Sprintf("crm/%d.csv", i) }),
+		}},
+	}
+	for _, tt := range tests {
+		for c := range compressions {
+			if tt.compression != all && tt.compression != c {
+				continue
+			}
+			t.Run(tt.name+"/"+c.String(), func(t *testing.T) {
+				t.Parallel()
+				opts := tt.opts
+				opts.Compression = c
+				checkPart(t, opts, tt.rows)
+			})
+		}
+	}
+}
+
+// TestRandomParts writes parts of random rows in row groups of random size.
+func TestRandomParts(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, 7))
+			opts := Options{
+				Compression:      Compression(random.IntN(int(compressions))),
+				RowGroupRows:     1 + random.IntN(120),
+				RefreshGroupRows: 1 + random.IntN(120),
+			}
+			rows := partRows{
+				mapped:   randomRows(random, random.IntN(250)),
+				unmapped: lacking(random, randomRows(random, random.IntN(250))),
+			}
+			checkPart(t, opts, rows)
+		})
+	}
+}

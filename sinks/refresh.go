@@ -1,0 +1,152 @@
+package sinks
+
+import (
+	"encoding/binary"
+
+	"mapper/normalize"
+)
+
+// slabBytes is the size of the pieces in which refresh rows are kept. One growing slice would need two to
+// three times its size whenever it grows.
+const slabBytes = 1 << 20
+
+// A refresh row in memory:
+//
+//	hash 32 bytes | kind 1 | has id 1 | number of its refresh_from 4 | mapped_at 8 | uid length 4 | id length 4 | uid | id
+const (
+	atKind     = 32
+	atHasID    = 33
+	atTime     = 34
+	atMappedAt = 38
+	atUIDLen   = 46
+	atIDLen    = 50
+	refreshLen = 54 // without uid and id
+)
+
+// refreshTime is a distinct refresh_from and how many rows have it. A service hands out few.
+type refreshTime struct {
+	value int64
+	rows  int
+}
+
+// refreshRows keeps what the dataset refresh_from needs of the mapped rows of a part until they are sorted.
+type refreshRows struct {
+	slabs [][]byte // those beyond len are to be used again
+	rows  int
+	bytes int64 // in the slabs
+
+	times  []refreshTime
+	number map[int64]uint32 // of a refresh_from in times
+	recent [256]uint32      // the same without the map, for those used last; by a hash of the refresh_from
+
+	touched byte // keeps touch from being optimized away
+
+	keys []refreshKey // of all rows, once they are sorted
+}
+
+func newRefreshRows() *refreshRows { return &refreshRows{number: make(map[int64]uint32)} }
+
+// add keeps a mapped row.
+func (s *refreshRows) add(r *Row) {
+	n := refreshLen + len(r.UID) + len(r.ID)
+	slab := s.slabFor(n)
+	end := len(*slab) + n
+	b := (*slab)[len(*slab):end]
+	*slab = (*slab)[:end]
+	copy(b, r.Identity.Hash[:])
+	b[atKind], b[atHasID] = byte(r.Identity.Kind), 0
+	if r.HasID {
+		b[atHasID] = 1
+	}
+	binary.LittleEndian.PutUint32(b[atTime:], s.time(r.RefreshFrom))
+	binary.LittleEndian.PutUint64(b[atMappedAt:], uint64(r.MappedAt))
+	binary.LittleEndian.PutUint32(b[atUIDLen:], uint32(len(r.UID)))
+	binary.LittleEndian.PutUint32(b[atIDLen:], uint32(len(r.ID)))
+	copy(b[refreshLen:], r.UID)
+	copy(b[refreshLen+len(r.UID):], r.ID)
+	s.rows++
+	s.bytes += int64(n)
+}
+
+// slabFor returns the slab to append n bytes to. Only the last one is ever appended to, so that places rise.
+func (s *refreshRows) slabFor(n int) *[]byte {
+	last := len(s.slabs) - 1
+	if last < 0 || cap(s.slabs[last])-len(s.slabs[last]) < n {
+		last++
+		if last < cap(s.slabs) {
+			s.slabs = s.slabs[:last+1]
+			s.slabs[last] = s.slabs[last][:0]
+		} else {
+			s.slabs = append(s.slabs, nil)
+		}
+		if cap(s.slabs[last]) < n {
+			s.slabs[last] = make([]byte, 0, max(n, slabBytes))
+		}
+	}
+	return &s.slabs[last]
+}
+
+// time returns the number of a refresh_from, and counts it.
+func (s *refreshRows) time(value int64) uint32 {
+	recent := &s.recent[uint64(value)*0x9e3779b97f4a7c15>>56]
+	if int(*recent) >= len(s.times) || s.times[*recent].value != value {
+		n, ok := s.number[value]
+		if !ok {
+			n = uint32(len(s.times))
+			s.number[value] = n
+			s.times = append(s.times, refreshTime{value: value})
+		}
+		*recent = n
+	}
+	s.times[*recent].rows++
+	return *recent
+}
+
+// row sets those fields of r to the row at a place that the dataset has. The texts of r are then part of the
+// slab.
+func (s *refreshRows) row(at place, r *Row) {
+	b := s.at(at)
+	r.Identity.Hash = [32]byte(b)
+	r.Identity.Kind = normalize.Kind(b[atKind])
+	r.HasKind, r.HasHash, r.HasID = true, true, b[atHasID] != 0
+	r.RefreshFrom = s.times[binary.LittleEndian.Uint32(b[atTime:])].value
+	r.MappedAt = int64(binary.LittleEndian.Uint64(b[atMappedAt:]))
+	texts := b[refreshLen : refreshLen+textLen(b)]
+	uid := binary.LittleEndian.Uint32(b[atUIDLen:])
+	r.UID, r.ID = texts[:uid], texts[uid:]
+}
+
+// touchRows is for how many rows at once the memory is asked.
+const touchRows = 64
+
+// touch reads from each of the rows. In sorted order they lie anywhere in a hundred megabytes: reading one
+// after the other waits for the memory each time, which takes longer than all that is done to the row.
+// Reads that do not depend on each other wait together.
+func (s *refreshRows) touch(keys []refreshKey) {
+	for _, k := range keys {
+		b := s.at(k.place)
+		s.touched += b[0] ^ b[min(64, len(b)-1)] ^ b[min(refreshLen+normalize.Base64Len, len(b)-1)]
+	}
+}
+
+// at returns a row and what comes after it in its slab.
+func (s *refreshRows) at(p place) []byte { return s.slabs[p>>32][uint32(p):] }
+
+// textLen returns the length of a row's texts.
+func textLen(row []byte) int {
+	return int(binary.LittleEndian.Uint32(row[atUIDLen:]) + binary.LittleEndian.Uint32(row[atIDLen:]))
+}
+
+// held returns how many bytes the rows take, together with what sorting them will take.
+func (s *refreshRows) held() int64 {
+	const key, time = 16, 64
+	return s.bytes + int64(s.rows)*key + int64(len(s.times))*time
+}
+
+func (s *refreshRows) reset() {
+	s.slabs = s.slabs[:0]
+	s.rows, s.bytes = 0, 0
+	s.times = s.times[:0]
+	clear(s.number)
+	s.keys = s.keys[:0]
+}

@@ -1,0 +1,130 @@
+package sinks
+
+import "github.com/apache/arrow/go/v17/arrow"
+
+// columnSpec says what a column of the contract is and where its values come from.
+type columnSpec struct {
+	name     string
+	form     form
+	in       datasets // which have the column
+	nullable datasets // in which it may be null
+	put      func(c *column, r *Row)
+}
+
+// form is what the values of a column are like, which decides how they are stored.
+type form uint8
+
+const (
+	text    form = iota // texts
+	random              // texts that look random and all differ: snappy cannot shrink them
+	word                // few distinct texts: dictionary encoded
+	number              // integers; row groups have their min and max, for readers to prune by
+	instant             // Unix milliseconds; min and max likewise
+)
+
+func (f form) arrow() arrow.DataType {
+	switch f {
+	case number:
+		return arrow.PrimitiveTypes.Int64
+	case instant:
+		return arrow.FixedWidthTypes.Timestamp_ms // in UTC
+	}
+	return arrow.BinaryTypes.String
+}
+
+// datasets is a set of datasets.
+type datasets uint8
+
+const (
+	mapped datasets = 1 << iota
+	unmapped
+	refresh
+	every = mapped | unmapped | refresh
+)
+
+func datasetOf(name string) datasets {
+	switch name {
+	case DatasetMapped:
+		return mapped
+	case DatasetUnmapped:
+		return unmapped
+	case DatasetRefreshFrom:
+		return refresh
+	}
+	return 0
+}
+
+// allColumns returns the columns of the contract in their order.
+func allColumns() []columnSpec {
+	return []columnSpec{
+		{"id", text, every, every, putID},
+		{"identity_type", word, every, unmapped, putType},
+		{"identity_hash", random, every, unmapped, putHash},
+		{"current_uid", random, mapped | refresh, 0, func(c *column, r *Row) { c.text(r.UID) }},
+		{"previous_uid", random, mapped, mapped, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
+		{"former_uid", random, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.textOrNull(r.Former) }},
+		{"refresh_from", instant, mapped | refresh, mapped | refresh, func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) }},
+		{"change", word, mapped | unmapped, 0, func(c *column, r *Row) { c.word(r.Change.String()) }},
+		{"reason", word, unmapped, 0, func(c *column, r *Row) { c.word(r.Reason.String()) }},
+		{"raw_reason", text, unmapped, 0, func(c *column, r *Row) { c.text(r.RawReason) }},
+		{"rejected_by", word, unmapped, 0, func(c *column, r *Row) { c.word(r.RejectedBy.String()) }},
+		{"source_file", word, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.wordOrNull(r.SourceFile) }},
+		{"source_column", word, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
+		{"source_row", number, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
+		{"mapped_at", instant, every, 0, func(c *column, r *Row) { c.integer(r.MappedAt) }},
+	}
+}
+
+func putID(c *column, r *Row) {
+	if !r.HasID {
+		c.null()
+		return
+	}
+	c.text(r.ID)
+}
+
+func putType(c *column, r *Row) {
+	if !r.HasKind {
+		c.null()
+		return
+	}
+	c.word(r.Identity.Kind.String())
+}
+
+func putHash(c *column, r *Row) {
+	if !r.HasHash {
+		c.null()
+		return
+	}
+	c.base64(&r.Identity)
+}
+
+// contractColumns returns the columns of a dataset but for the kept ones.
+func contractColumns(in datasets) []columnSpec {
+	var columns []columnSpec
+	for _, c := range allColumns() {
+		if c.in&in != 0 {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+// Schema returns the columns of a dataset with the kept ones last, which are all nullable, or nil when there
+// is no such dataset. refresh_from has no kept columns.
+func Schema(dataset string, kept []arrow.Field) *arrow.Schema {
+	in := datasetOf(dataset)
+	if in == 0 {
+		return nil
+	}
+	var fields []arrow.Field
+	for _, c := range contractColumns(in) {
+		fields = append(fields, arrow.Field{Name: c.name, Type: c.form.arrow(), Nullable: c.nullable&in != 0})
+	}
+	if in != refresh {
+		for _, f := range kept {
+			fields = append(fields, arrow.Field{Name: f.Name, Type: f.Type, Nullable: true})
+		}
+	}
+	return arrow.NewSchema(fields, nil)
+}

@@ -1,0 +1,142 @@
+package sinks
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/metadata"
+)
+
+// TestStatistics compares the footer with the data: null counts of all columns, min and max of numbers, and
+// no min and max of anything else. Readers skip row groups by them, so a wrong one hides rows.
+func TestStatistics(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 3))
+	fields := keptFields(keptTypes())
+	record := keptRecord(random, fields, 100)
+	defer record.Release()
+	rows := randomRows(random, 1000)
+	for i := range rows {
+		rows[i].Kept, rows[i].KeptFirst, rows[i].KeptRow = record, 1, i%100
+		if i/100 == 4 { // a row group without a refresh_from and a source_row
+			rows[i].RefreshFrom, rows[i].SourceRow = 0, 0
+		}
+		rows[i].SourceRow -= 2 // null where it becomes 0
+	}
+	f := newFolder(t)
+	w := newWriter(t, f, Options{Kept: fields, RowGroupRows: 100, RefreshGroupRows: 90})
+	for dataset, written := range writePart(t, w, 0, partRows{rows, lacking(random, slices.Clone(rows))}) {
+		data := f.read(t, written.Path)
+		r, err := file.NewParquetReader(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := readArrow(t, data)
+		from := int64(0)
+		for g := range r.NumRowGroups() {
+			group := r.MetaData().RowGroup(g)
+			for i := range group.NumColumns() {
+				chunk, err := group.ColumnChunk(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				values := array.NewColumnSlice(table.Column(i), from, from+group.NumRows())
+				checkChunk(t, dataset, chunk, values)
+			}
+			from += group.NumRows()
+		}
+	}
+}
+
+func checkChunk(t *testing.T, dataset string, chunk *metadata.ColumnChunkMetaData, values *arrow.Column) {
+	t.Helper()
+	stats, err := chunk.Statistics()
+	if err != nil || stats == nil {
+		t.Fatalf("%s: %s: statistics: %v, %v", dataset, values.Name(), stats, err)
+	}
+	if got, want := stats.NullCount(), int64(values.NullN()); got != want || !stats.HasNullCount() {
+		t.Errorf("%s: %s: null count is %d, want %d", dataset, values.Name(), got, want)
+	}
+	smallest, largest, ranged := extremes(values)
+	if stats.HasMinMax() != ranged {
+		t.Fatalf("%s: %s: has min and max: %t, want %t", dataset, values.Name(), stats.HasMinMax(), ranged)
+	}
+	if !ranged {
+		return
+	}
+	gotMin, gotMax := int64(binary.LittleEndian.Uint64(stats.EncodeMin())), int64(binary.LittleEndian.Uint64(stats.EncodeMax()))
+	if gotMin != smallest || gotMax != largest {
+		t.Errorf("%s: %s: min and max are %d and %d, want %d and %d", dataset, values.Name(), gotMin, gotMax, smallest, largest)
+	}
+}
+
+// extremes returns the smallest and largest value of a column that is to have statistics of them.
+func extremes(values *arrow.Column) (smallest, largest int64, ranged bool) {
+	switch values.Name() {
+	case "refresh_from", "source_row", "mapped_at":
+	default:
+		return 0, 0, false
+	}
+	for _, chunk := range values.Data().Chunks() {
+		for i := range chunk.Len() {
+			v, ok := plain(chunk, i).(int64)
+			if !ok {
+				continue
+			}
+			if !ranged {
+				smallest, largest, ranged = v, v, true
+			}
+			smallest, largest = min(smallest, v), max(largest, v)
+		}
+	}
+	return smallest, largest, ranged
+}
+
+// TestFile checks what Seal says of the files, and the rest of the footer.
+func TestFile(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	rows := randomRows(random, 300)
+	rows[17].Identity.Hash = [32]byte{0, 0, 0, 1, 0xff}
+	rows[18].Identity.Hash = [32]byte{0xff, 0xff, 0xff, 0xfe, 0xff}
+	for i := range rows {
+		rows[i].RefreshFrom = []int64{0, 1_790_000_000_000, 1_790_000_000_001}[random.IntN(3)]
+	}
+	f := newFolder(t)
+	w := newWriter(t, f, Options{CreatedBy: "mapper version 1.2.3"})
+	files := writePart(t, w, 3, partRows{mapped: rows, unmapped: []Row{{MappedAt: 1}}})
+	for dataset, got := range files {
+		data := f.read(t, got.Path)
+		name, err := ParsePartName(got.Path)
+		if err != nil || name.Dataset != dataset || name.Run != "r1" || name.Shard != 0 || name.Part != 3 {
+			t.Errorf("%s: path %s is %+v, %v", dataset, got.Path, name, err)
+		}
+		if got.Bytes != int64(len(data)) || got.SHA256 != sha256Hex(data) {
+			t.Errorf("%s: %d bytes, SHA-256 %s; want %d, %s", dataset, got.Bytes, got.SHA256, len(data), sha256Hex(data))
+		}
+		r, err := file.NewParquetReader(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.MetaData().GetCreatedBy() != "mapper version 1.2.3" {
+			t.Errorf("%s: created by %q", dataset, r.MetaData().GetCreatedBy())
+		}
+		if r.NumRows() != got.Rows {
+			t.Errorf("%s: footer says %d rows, Seal %d", dataset, r.NumRows(), got.Rows)
+		}
+		if dataset == DatasetUnmapped {
+			if got.Rows != 1 || got.MinHash != "" || got.MaxHash != "" || got.MinRefreshFrom != nil || got.MaxRefreshFrom != nil {
+				t.Errorf("%s: got %+v, want one row and no bounds", dataset, got)
+			}
+			continue
+		}
+		if got.Rows != 300 || got.MinHash != "00000001" || got.MaxHash != "fffffffe" ||
+			*got.MinRefreshFrom != 1_790_000_000_000 || *got.MaxRefreshFrom != 1_790_000_000_001 {
+			t.Errorf("%s: got %+v", dataset, got)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package sinks
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"mapper/client/objects"
+)
+
+// table writes one dataset, part after part.
+type table struct {
+	dataset   string
+	columns   []*column // all, as they stand in the file
+	puts      []func(c *column, r *Row)
+	kept      []keptColumn
+	layout    *layout
+	groupRows int
+
+	file *parquetFile // nil until the part has a row
+	open int          // rows of the open row group
+	rows int64        // rows of the part
+
+	bounds bounds // of the part
+}
+
+func newTable(dataset string, groupRows int, opts Options, press *compressor) (*table, error) {
+	t := &table{dataset: dataset, groupRows: groupRows}
+	schema := Schema(dataset, opts.Kept)
+	specs := contractColumns(datasetOf(dataset))
+	for i, f := range schema.Fields() {
+		form := text
+		if i < len(specs) {
+			form = specs[i].form
+			t.puts = append(t.puts, specs[i].put)
+		}
+		c := newColumn(form, f.Nullable, opts.Compression.codec(form == random), press)
+		t.columns = append(t.columns, c)
+		if i >= len(specs) {
+			t.kept = append(t.kept, keptColumn{c, f})
+		}
+	}
+	var err error
+	t.layout, err = newLayout(schema, t.columns, opts.CreatedBy)
+	return t, err
+}
+
+// create opens the file of a part.
+func (t *table) create(b *objects.Bucket, part PartName) error {
+	part.Dataset = t.dataset
+	var err error
+	t.file, err = newParquetFile(b, part.String(), t.layout)
+	return err
+}
+
+// add appends a row, whose fields have been checked, to a part that has a file.
+func (t *table) add(r *Row) error {
+	for i, put := range t.puts {
+		put(t.columns[i], r)
+	}
+	if err := t.addKept(r); err != nil {
+		return err
+	}
+	t.note(r)
+	t.rows++
+	t.open++
+	if t.open == t.groupRows {
+		return t.closeGroup()
+	}
+	return nil
+}
+
+// note takes a row into the bounds of the part.
+func (t *table) note(r *Row) {
+	if r.HasHash {
+		t.bounds.hash(binary.BigEndian.Uint32(r.Identity.Hash[:]))
+	}
+	if r.RefreshFrom != 0 && t.dataset != DatasetUnmapped {
+		t.bounds.refresh(r.RefreshFrom)
+	}
+}
+
+// addKept appends the kept columns of a row.
+func (t *table) addKept(r *Row) error {
+	if r.Kept == nil {
+		for _, k := range t.kept {
+			k.null()
+		}
+		return nil
+	}
+	if have := int(r.Kept.NumCols()) - r.KeptFirst; len(t.kept) > have {
+		return fmt.Errorf("row: has %d kept columns, not %d", have, len(t.kept))
+	}
+	for i, k := range t.kept {
+		if err := k.copy(r.Kept.Column(r.KeptFirst+i), r.KeptRow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeGroup writes the open row group, if it has rows.
+func (t *table) closeGroup() error {
+	if t.open == 0 {
+		return nil
+	}
+	for _, c := range t.columns {
+		c.closePage()
+	}
+	if err := t.file.writeGroup(t.columns, t.open); err != nil {
+		return err
+	}
+	t.clearGroup()
+	return nil
+}
+
+func (t *table) clearGroup() {
+	for _, c := range t.columns {
+		c.reset()
+	}
+	t.open = 0
+}
+
+// finish writes what is left of the part. All that is missing then is to publish it.
+func (t *table) finish() error {
+	if err := t.closeGroup(); err != nil {
+		return err
+	}
+	return t.file.finish()
+}
+
+// publish makes the file visible and makes the table ready for the next part.
+func (t *table) publish() (File, error) {
+	f := t.file
+	t.file = nil // whatever becomes of it, closing it was the last thing to do with it
+	if err := f.object.Close(); err != nil {
+		return File{}, fmt.Errorf("%s: publish: %w", f.name, err)
+	}
+	done := File{Path: f.key, Dataset: t.dataset, Rows: t.rows, Bytes: f.size, SHA256: f.sum()}
+	done.MinRefreshFrom, done.MaxRefreshFrom = t.bounds.refreshFrom()
+	done.MinHash, done.MaxHash = t.bounds.hashes()
+	t.clear()
+	return done, nil
+}
+
+// abort drops the part.
+func (t *table) abort() error {
+	var err error
+	if t.file != nil {
+		err = t.file.object.Abort()
+		t.file = nil
+	}
+	t.clear()
+	return err
+}
+
+func (t *table) clear() {
+	t.clearGroup()
+	t.rows, t.bounds = 0, bounds{}
+}
+
+// held returns how many bytes the open row group takes.
+func (t *table) held() int64 {
+	var n int64
+	for _, c := range t.columns {
+		n += c.held()
+	}
+	return n
+}

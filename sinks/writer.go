@@ -1,0 +1,243 @@
+package sinks
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/client/objects"
+)
+
+// Options tunes a [Writer]. A zero field means its default.
+type Options struct {
+	Compression      Compression   // default snappy
+	Kept             []arrow.Field // columns of the input that are copied through, see [Row]; nullable whatever they say
+	RowGroupRows     int           // rows of a row group of mapped and unmapped; default 131,072
+	RefreshGroupRows int           // rows of a row group of refresh_from; default 32,768
+	CreatedBy        string        // program and version, for the footer; default "mapper"
+}
+
+func (o Options) withDefaults() Options {
+	if o.RowGroupRows == 0 {
+		o.RowGroupRows = 131072
+	}
+	if o.RefreshGroupRows == 0 {
+		o.RefreshGroupRows = 32768
+	}
+	if o.CreatedBy == "" {
+		o.CreatedBy = "mapper"
+	}
+	return o
+}
+
+func (o Options) check() error {
+	switch {
+	case o.RowGroupRows < 0 || o.RefreshGroupRows < 0:
+		return errors.New("a row group needs a row at least")
+	case o.Compression >= compressions:
+		return fmt.Errorf("%s is no compression", o.Compression)
+	}
+	return checkKept(o.Kept)
+}
+
+// Writer writes the parts of one shard of a run, one after the other: [Writer.Begin], any number of rows,
+// and [Writer.Seal] or [Writer.Abort]. It is for one goroutine.
+//
+// An error, whatever of, ends the part: every call from then on returns it again and nothing is published,
+// until Abort has dropped the part.
+type Writer struct {
+	bucket *objects.Bucket
+	run    string
+
+	mapped, unmapped, refreshFrom *table
+
+	refresh *refreshRows // the mapped rows of the part, to be sorted into refreshFrom
+
+	part PartName
+	open bool  // there is a part
+	err  error // what ended it
+}
+
+var errNoPart = errors.New("there is no open part; begin one")
+
+// New makes a writer of parts of a run. It fails on kept columns that cannot be written (see the package
+// comment) or whose name another column of the output has.
+func New(b *objects.Bucket, run string, opts Options) (*Writer, error) {
+	opts = opts.withDefaults()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if !regexp.MustCompile(`^` + runPattern + `$`).MatchString(run) {
+		return nil, fmt.Errorf("run id %q: use letters, digits, and . _ - after the first character, at most 63", run)
+	}
+	press, err := newCompressor(opts.Compression)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{bucket: b, run: run, refresh: newRefreshRows()}
+	for _, t := range []struct {
+		at        **table
+		dataset   string
+		groupRows int
+	}{
+		{&w.mapped, DatasetMapped, opts.RowGroupRows},
+		{&w.unmapped, DatasetUnmapped, opts.RowGroupRows},
+		{&w.refreshFrom, DatasetRefreshFrom, opts.RefreshGroupRows},
+	} {
+		if *t.at, err = newTable(t.dataset, t.groupRows, opts, press); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Begin opens part n of a shard. No file is made before a dataset gets its first row.
+func (w *Writer) Begin(shard, n int) error {
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.open:
+		return fmt.Errorf("part %d of shard %d is still open; seal or abort it", w.part.Part, w.part.Shard)
+	}
+	w.part = PartName{Run: w.run, Shard: shard, Part: n, Random: strings.ToLower(rand.Text())}
+	w.open = true
+	return nil
+}
+
+// Mapped appends a row to mapped, and to refresh_from. Rows stand in mapped as they come.
+func (w *Writer) Mapped(r *Row) error {
+	if err := w.write(w.mapped, r, r.checkMapped); err != nil {
+		return err
+	}
+	w.refresh.add(r)
+	return nil
+}
+
+// Unmapped appends a row to unmapped. Rows stand there as they come.
+func (w *Writer) Unmapped(r *Row) error { return w.write(w.unmapped, r, r.checkUnmapped) }
+
+func (w *Writer) write(t *table, r *Row, check func() error) error {
+	if err := w.ready(); err != nil {
+		return err
+	}
+	if w.err = check(); w.err != nil {
+		return w.err
+	}
+	if t.file == nil {
+		if w.err = t.create(w.bucket, w.part); w.err != nil {
+			return w.err
+		}
+	}
+	w.err = t.add(r)
+	return w.err
+}
+
+func (w *Writer) ready() error {
+	if w.err == nil && !w.open {
+		return errNoPart
+	}
+	return w.err
+}
+
+// Rows returns how many rows the open part has, mapped and unmapped together.
+func (w *Writer) Rows() int64 { return w.mapped.rows + w.unmapped.rows }
+
+// Memory returns how many bytes of the open part are in memory: open row groups, and the refresh rows with
+// what sorting them will take. Sealing takes up to 5 MB more. Buffers are kept for the next part, but count
+// again only when they are in use. A call looks at every column, so it is for every batch and not every row.
+func (w *Writer) Memory() int64 {
+	return w.mapped.held() + w.unmapped.held() + w.refreshFrom.held() + w.refresh.held()
+}
+
+// Seal finishes the part and publishes its files, on disk and whole, in the order of [Datasets]; those
+// without a row are not there. When publishing one fails after another was published, the error names the
+// latter: nothing refers to it, so it does no harm.
+func (w *Writer) Seal() ([]File, error) {
+	if err := w.ready(); err != nil {
+		return nil, err
+	}
+	if w.err = w.finish(); w.err != nil {
+		return nil, w.err
+	}
+	var files []File
+	for _, t := range w.tables() {
+		if t.file == nil {
+			continue
+		}
+		f, err := t.publish()
+		if err != nil {
+			w.err = strays(err, files)
+			return nil, w.err
+		}
+		files = append(files, f)
+	}
+	w.close()
+	return files, nil
+}
+
+func (w *Writer) tables() []*table { return []*table{w.mapped, w.unmapped, w.refreshFrom} }
+
+// finish writes all files to their end before one is published, so that hardly anything can still fail then.
+func (w *Writer) finish() error {
+	if err := w.writeRefresh(); err != nil {
+		return err
+	}
+	for _, t := range w.tables() {
+		if t.file == nil {
+			continue
+		}
+		if err := t.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Writer) writeRefresh() error {
+	if w.refresh.rows == 0 {
+		return nil
+	}
+	if err := w.refreshFrom.create(w.bucket, w.part); err != nil {
+		return err
+	}
+	w.refresh.sort()
+	var r Row
+	for keys := range slices.Chunk(w.refresh.keys, touchRows) {
+		w.refresh.touch(keys)
+		for _, k := range keys {
+			w.refresh.row(k.place, &r)
+			if err := w.refreshFrom.add(&r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func strays(err error, published []File) error {
+	for _, f := range published {
+		err = fmt.Errorf("%w; %s was published before and belongs to no part now, mapper clean removes it", err, f.Path)
+	}
+	return err
+}
+
+// Abort drops the open part, if there is one, and leaves nothing of it. A part may then be begun, whatever
+// ended this one.
+func (w *Writer) Abort() error {
+	var err error
+	for _, t := range w.tables() {
+		err = errors.Join(err, t.abort())
+	}
+	w.close()
+	return err
+}
+
+func (w *Writer) close() {
+	w.refresh.reset()
+	w.open, w.err = false, nil
+}

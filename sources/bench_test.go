@@ -1,0 +1,106 @@
+package sources_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
+
+	"mapper/sources"
+	"mapper/sources/sourcestest"
+)
+
+// benchRows is how many rows the file of a benchmark has. One operation is one row; the file is read from its
+// beginning as often as it takes.
+const benchRows = 1 << 18
+
+// benchmark reads the first two columns of a file. Throughput is of text of the given size.
+func benchmark(b *testing.B, name string, content []byte, text int) {
+	b.Helper()
+	in := sourcestest.Inspect(b, sourcestest.Write(b, name, content), sources.Options{})
+	b.SetBytes(int64(text / benchRows))
+	b.ReportAllocs()
+	left := 0
+	for b.Loop() {
+		if left--; left > 0 {
+			continue
+		}
+		for batch, err := range in.Batches(context.Background(), []int{0, 1}, sources.Position{}) {
+			if err != nil || len(batch.Malformed) > 0 {
+				b.Fatal(err, batch.Malformed)
+			}
+		}
+		left = benchRows
+	}
+}
+
+// benchTable is a text with a header and the rows of a format, which gets a number twice.
+func benchTable(header, format string) []byte {
+	var b bytes.Buffer
+	b.WriteString(header)
+	for i := range benchRows {
+		fmt.Fprintf(&b, format, i*7919%1_000_000, i%10_000_000)
+	}
+	return b.Bytes()
+}
+
+var (
+	benchCSV    = benchTable("email,phone\n", "person.%06d@example.com,+1555%07d\n")
+	benchNDJSON = benchTable("", `{"email":"person.%06d@example.com","phone":"+1555%07d"}`+"\n")
+)
+
+func BenchmarkCSV(b *testing.B) { benchmark(b, "a.csv", benchCSV, len(benchCSV)) }
+
+func BenchmarkCSVQuoted(b *testing.B) {
+	text := benchTable("email,phone\n", "\"person.%06d@example.com\",\"+1555%07d\"\n")
+	benchmark(b, "a.csv", text, len(text))
+}
+
+// BenchmarkCSVWide: two columns of twenty.
+func BenchmarkCSVWide(b *testing.B) {
+	header, rest := "email,phone", ""
+	for i := range 18 {
+		header += fmt.Sprint(",c", i)
+		rest += ",some text"
+	}
+	text := benchTable(header+"\n", "person.%06d@example.com,+1555%07d"+rest+"\n")
+	benchmark(b, "a.csv", text, len(text))
+}
+
+func BenchmarkNDJSON(b *testing.B) { benchmark(b, "a.ndjson", benchNDJSON, len(benchNDJSON)) }
+
+func BenchmarkCSVGzip(b *testing.B) { benchmark(b, "a.csv.gz", gzipped(b, benchCSV), len(benchCSV)) }
+
+func BenchmarkCSVZstd(b *testing.B) { benchmark(b, "a.csv.zst", zstded(b, benchCSV), len(benchCSV)) }
+
+func BenchmarkParquet(b *testing.B) {
+	rows := make([][]string, benchRows)
+	for i := range rows {
+		rows[i] = []string{fmt.Sprintf("person.%06d@example.com", i*7919%1_000_000), fmt.Sprintf("+1555%07d", i)}
+	}
+	content := encodeParquet(b, rows, []string{"email", "phone"}, parquet.WithDictionaryDefault(false), parquet.WithCompression(compress.Codecs.Snappy))
+	benchmark(b, "a.parquet", content, len(benchCSV))
+}
+
+// BenchmarkStrayQuotes: a quote is opened now and then and never closed, which has to stay cheap.
+func BenchmarkStrayQuotes(b *testing.B) {
+	text := benchTable("email,phone\n", "person.%06d@example.com,\"+1555%07d\n")
+	in := sourcestest.Inspect(b, sourcestest.Write(b, "a.csv", text), sources.Options{Format: sources.CSV})
+	b.SetBytes(int64(len(text) / benchRows))
+	b.ReportAllocs()
+	left := 0
+	for b.Loop() {
+		if left--; left > 0 {
+			continue
+		}
+		for _, err := range in.Batches(context.Background(), []int{0, 1}, sources.Position{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		left = benchRows
+	}
+}

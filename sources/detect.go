@@ -1,0 +1,116 @@
+package sources
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// errHead ends the head of a text that goes on.
+var errHead = errors.New("end of the head")
+
+// head is the beginning of a decoded text, by which its layout is found.
+type head struct {
+	text  []byte
+	whole bool   // there is no more
+	name  string // extension of the file's name without that of a compression, lower case
+}
+
+// inspectText finds the layout of a text format.
+func (in *Input) inspectText(s *stream, opts Options) error {
+	compression := s.compression()
+	in.Layout.Compression = compression // for the error
+	if err := s.decode(compression); err != nil {
+		return in.broken(err, 0, 0)
+	}
+	w := newWindow(s, 0, 0)
+	w.fill()
+	if w.err != nil && !w.final() {
+		return in.broken(w.err, int64(w.end), 0)
+	}
+	h := &head{text: w.rest(), whole: w.final(), name: extension(in.Object.URI)}
+	layout, err := h.detect(opts)
+	if err != nil {
+		return in.errorf("%w", err)
+	}
+	layout.Compression = compression
+	in.Layout = layout
+	in.sample, err = h.reader(&layout, all(layout.Columns)).sample(sampleRows)
+	return err
+}
+
+// extension returns the end of a name that tells the format: "csv" for "a/people.CSV.gz".
+func extension(uri string) string {
+	name := strings.ToLower(path.Base(uri))
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	return strings.TrimPrefix(path.Ext(name), ".")
+}
+
+func all(columns []Column) []int {
+	indexes := make([]int, len(columns))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return indexes
+}
+
+// detect finds the layout. Its errors are for the user, to be put behind the name of the input.
+func (h *head) detect(opts Options) (Layout, error) {
+	l := Layout{Format: opts.Format, MaxRow: opts.MaxRow, Rows: -1}
+	if err := h.checkText(); err != nil {
+		return l, err
+	}
+	if bom := []byte("\uFEFF"); bytes.HasPrefix(h.text, bom) {
+		l.Start.Offset = int64(len(bom))
+	}
+	body := trimSpace(h.text[l.Start.Offset:])
+	switch {
+	case len(body) == 0 && h.whole:
+		return l, ErrEmpty
+	case (l.Format == "" || l.Format == NDJSON) && isArray(body):
+		return l, errors.New("is a JSON array; write one object a line instead (jq -c '.[]')")
+	case l.Format == "" && len(body) > 0 && body[0] == '{':
+		l.Format = NDJSON
+	}
+	switch l.Format {
+	case NDJSON:
+		return h.objects(l)
+	case Text:
+		return text(l), nil
+	case "", CSV, TSV:
+		return h.table(l)
+	}
+	return l, fmt.Errorf("format %q: give csv, tsv, ndjson, text or parquet", string(l.Format))
+}
+
+// isArray says whether a text is a JSON array: a header may begin with a bracket too, but not like this.
+func isArray(body []byte) bool {
+	if len(body) == 0 || body[0] != '[' {
+		return false
+	}
+	body = trimSpace(body[1:])
+	return len(body) > 0 && strings.IndexByte(`{["]`, body[0]) >= 0
+}
+
+// text makes a layout one of plain lines.
+func text(l Layout) Layout {
+	l.Format = Text
+	l.Columns = stringColumns([]string{"identifier"})
+	return l
+}
+
+// reader reads the text by a layout. It ends with io.EOF, or with errHead when the text goes on.
+func (h *head) reader(l *Layout, columns []int) *textReader {
+	end := errHead
+	if h.whole {
+		end = io.EOF
+	}
+	w := memoryWindow(h.text, end)
+	w.advance(int(l.Start.Offset))
+	t := newTextReader(l, columns, w)
+	t.line = l.Start.Line
+	return t
+}

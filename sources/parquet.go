@@ -1,0 +1,262 @@
+package sources
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/file"
+)
+
+// isParquet says whether a stream holds Parquet, by its first bytes or because the user says so.
+func (s *stream) isParquet(format Format) bool {
+	return format == Parquet || format == "" && s.startsWith("PAR1")
+}
+
+// inspectParquet finds the layout in the footer.
+func (in *Input) inspectParquet(s *stream) error {
+	f, err := in.openParquet(s)
+	if err != nil {
+		return err
+	}
+	l := Layout{Format: Parquet, Rows: f.NumRows()}
+	flat, unreadable := flatColumns(f.MetaData().Schema)
+	l.Unreadable = unreadable
+	l.Columns = make([]Column, len(flat))
+	names := make([]string, len(flat))
+	for i, c := range flat {
+		l.Columns[i], names[i] = c.Column, c.Name
+	}
+	if err := uniqueNames(names); err != nil {
+		return in.errorf("%w", err)
+	}
+	in.Layout = l
+	r, err := in.newParquetReader(s, f, all(l.Columns))
+	if err != nil {
+		return err
+	}
+	return in.sampleParquet(r)
+}
+
+// sampleParquet keeps the first rows. One that is malformed stands there all null.
+func (in *Input) sampleParquet(r *parquetReader) error {
+	b, err := r.next()
+	if err == io.EOF {
+		in.sample = newRecord(r.schema, nil, 0)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	in.sample = b.Record.NewSlice(0, min(sampleRows, b.Record.NumRows()))
+	return nil
+}
+
+// openParquet reads the footer and checks that it adds up.
+func (in *Input) openParquet(s *stream) (f *file.Reader, err error) {
+	if in.isStdin() {
+		return nil, in.errorf("Parquet is read from its end, so not from here; save it to a file")
+	}
+	if in.Object.Size == 0 {
+		return nil, in.errorf("%w", ErrEmpty)
+	}
+	properties := parquet.NewReaderProperties(nil)
+	// Pages are read one by one. Otherwise a whole column of a row group is in memory at once.
+	properties.BufferedStreamEnabled = true
+	err = guarded(func() (err error) {
+		f, err = file.NewParquetReader(s.file, file.WithReadProps(properties))
+		return err
+	})
+	if err != nil {
+		return nil, in.errorf("its Parquet footer cannot be read: %w; is the file complete?", err)
+	}
+	rows := int64(0)
+	for i := range f.NumRowGroups() {
+		n := f.RowGroup(i).NumRows()
+		if n < 0 {
+			rows = math.MinInt64
+		}
+		rows += n
+	}
+	if rows != f.NumRows() {
+		return nil, in.errorf("its Parquet footer is damaged: the row groups do not add up to %d rows", f.NumRows())
+	}
+	return f, nil
+}
+
+// guarded turns a panic into an error: the library panics over some kinds of damage to a file.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return f()
+}
+
+// parquetReader turns the row groups of a file into batches. A batch never spans two of them.
+type parquetReader struct {
+	in     *Input
+	stream *stream
+	file   *file.Reader
+	wanted []parquetColumn
+	schema *arrow.Schema
+
+	group  int     // the open row group
+	row    int64   // rows of the file before the next batch
+	left   int64   // rows of the open group that are still to be read
+	step   int64   // rows of a batch
+	chunks []chunk // the wanted columns of the open group
+}
+
+// newParquetReader stands before the first row group, none of which is open.
+func (in *Input) newParquetReader(s *stream, f *file.Reader, columns []int) (*parquetReader, error) {
+	r := &parquetReader{in: in, stream: s, file: f, group: -1, schema: newSchema(in.Layout.Columns, columns)}
+	flat, _ := flatColumns(f.MetaData().Schema)
+	for _, c := range columns {
+		want := in.Layout.Columns[c]
+		if c >= len(flat) || flat[c].Name != want.Name || !arrow.TypeEqual(flat[c].Type, want.Type) {
+			return nil, in.errorf("its columns are not those of its layout; inspect it again")
+		}
+		r.wanted = append(r.wanted, flat[c])
+	}
+	return r, nil
+}
+
+// parquetReader reads from a position on: from somewhere in a row group.
+func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader, error) {
+	f, err := in.openParquet(s)
+	if err != nil {
+		return nil, err
+	}
+	r, err := in.newParquetReader(s, f, columns)
+	if err != nil {
+		return nil, err
+	}
+	for r.group+1 < min(int(from.Offset), f.NumRowGroups()) {
+		r.group++
+		r.row += f.RowGroup(r.group).NumRows()
+	}
+	skip := from.Row - r.row
+	if err := r.nextGroup(); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if skip < 0 || skip > r.left {
+		return nil, in.errorf("has no row %d in row group %d; read it from the beginning", from.Row, from.Offset)
+	}
+	for skip > 0 {
+		n := min(skip, batchRows)
+		if _, err := r.read(int(n)); err != nil {
+			return nil, err
+		}
+		skip -= n
+	}
+	return r, nil
+}
+
+// nextGroup opens the next row group, or returns io.EOF.
+func (r *parquetReader) nextGroup() error {
+	r.group++
+	r.left, r.chunks = 0, nil
+	if r.group >= r.file.NumRowGroups() {
+		return io.EOF
+	}
+	size := int64(0)
+	err := guarded(func() error {
+		g := r.file.RowGroup(r.group)
+		r.left = g.NumRows()
+		for _, c := range r.wanted {
+			meta, err := g.MetaData().ColumnChunk(c.leaf)
+			if err != nil {
+				return err
+			}
+			size += meta.TotalUncompressedSize()
+			pages, err := g.Column(c.leaf)
+			if err != nil {
+				return err
+			}
+			r.chunks = append(r.chunks, c.open(pages, c.nullable))
+		}
+		return nil
+	})
+	if err != nil {
+		return r.broken(err)
+	}
+	// By the size of the group, so that rows of large values make batches as small as those of text do.
+	r.step = batchRows
+	if size > 0 {
+		r.step = max(1, min(batchRows, batchBytes*r.left/size))
+	}
+	return nil
+}
+
+// next returns the next batch. Behind the last the error is io.EOF.
+func (r *parquetReader) next() (*Batch, error) {
+	for r.left == 0 {
+		if err := r.nextGroup(); err != nil {
+			return nil, err
+		}
+	}
+	b := &Batch{Start: Position{Offset: int64(r.group), Row: r.row}}
+	rows := int(min(r.left, r.step))
+	columns, err := r.read(rows)
+	if err != nil {
+		return nil, err
+	}
+	b.Malformed = notText(columns, rows, b.Start.Row)
+	b.Record = newRecord(r.schema, columns, rows)
+	b.Read = int64(float64(r.in.Object.Size) * float64(r.row) / float64(r.file.NumRows()))
+	return b, nil
+}
+
+// read reads so many rows of the open row group.
+func (r *parquetReader) read(rows int) ([]column, error) {
+	columns := make([]column, len(r.chunks))
+	for i, c := range r.chunks {
+		err := guarded(func() (err error) {
+			columns[i], err = c.next(rows)
+			return err
+		})
+		if err != nil {
+			return nil, r.broken(fmt.Errorf("column %q: %w", r.wanted[i].Name, err))
+		}
+	}
+	r.row += int64(rows)
+	r.left -= int64(rows)
+	return columns, nil
+}
+
+func (r *parquetReader) close() { r.stream.close() }
+
+func (r *parquetReader) broken(err error) error {
+	return r.in.errorf("cannot be read after %d rows (row group %d): %w; is the file damaged?", r.row, r.group, err)
+}
+
+// notText finds rows with text that is not UTF-8 and makes all their cells null: Arrow promises that a string
+// is UTF-8, and those who read on rely on it.
+func notText(columns []column, rows int, before int64) []Malformed {
+	bad := make(map[int]bool)
+	for _, c := range columns {
+		if c.typ.ID() == arrow.STRING && !utf8.Valid(c.buffers[1]) {
+			offsets := arrow.GetData[int32](c.buffers[0])
+			for i := range rows {
+				if !utf8.Valid(c.buffers[1][offsets[i]:offsets[i+1]]) {
+					bad[i] = true
+				}
+			}
+		}
+	}
+	var malformed []Malformed
+	for _, i := range slices.Sorted(maps.Keys(bad)) {
+		malformed = append(malformed, Malformed{Index: i, Line: before + int64(i) + 1, Reason: "row: not UTF-8"})
+		for _, c := range columns {
+			c.clear(i)
+		}
+	}
+	return malformed
+}

@@ -1,0 +1,202 @@
+package sources
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+// delimiters are tried in this order.
+const delimiters = ",;\t|"
+
+// table finds the layout of CSV and TSV, or, when nothing says that it is either, of plain lines.
+func (h *head) table(l Layout) (Layout, error) {
+	guess := l.Format == ""
+	tabs := l.Format == TSV || guess && (h.name == "tsv" || h.name == "tab")
+	delimiter := h.delimiter(l.Format, l)
+	single := delimiter == 0
+	if single {
+		delimiter = ','
+		if tabs {
+			delimiter = '\t'
+		}
+	}
+	if guess {
+		l.Format = CSV
+		if delimiter == '\t' {
+			l.Format = TSV
+		}
+	}
+	l.Delimiter, l.Quote = string(delimiter), `"`
+	rows, start, err := h.firstRows(l)
+	if guess && single && (err != nil || !h.isTable(rows)) {
+		return text(Layout{MaxRow: l.MaxRow, Start: l.Start, Rows: l.Rows}), nil
+	}
+	if err != nil {
+		return l, err
+	}
+	if l.Header = isHeader(rows[0]); l.Header {
+		l.Start = start
+	}
+	l.Columns, err = tableColumns(rows[0], l.Header)
+	return l, err
+}
+
+// delimiter returns the delimiter with which most of the first rows are good: they have as many fields as the
+// first of them, and more than one. It returns 0 when none makes half of them good.
+func (h *head) delimiter(format Format, l Layout) byte {
+	var best byte
+	mostGood, mostFields := 0, 0
+	for _, c := range []byte(delimiters) {
+		if format == TSV && c != '\t' {
+			continue
+		}
+		fields, good, all := h.try(l, c)
+		if fields > 1 && good*2 > all && (good > mostGood || good == mostGood && fields > mostFields) {
+			best, mostGood, mostFields = c, good, fields
+		}
+	}
+	return best
+}
+
+// try splits the first rows with a delimiter and counts those that are like the first.
+func (h *head) try(l Layout, delimiter byte) (fields, good, all int) {
+	t, d := h.anyFields(l, delimiter)
+	for all < sampleRows {
+		problem, err := t.read()
+		if err != nil {
+			break
+		}
+		if all++; problem == "" && all == 1 {
+			fields = len(d.cells)
+		}
+		if problem == "" && len(d.cells) == fields {
+			good++
+		}
+	}
+	return fields, good, all
+}
+
+// anyFields reads rows with any number of fields, which are in the cells of the splitter.
+func (h *head) anyFields(l Layout, delimiter byte) (*textReader, *delimited) {
+	d := &delimited{delimiter: delimiter, quote: '"', maxRow: l.MaxRow}
+	l.Columns = nil
+	t := h.reader(&l, nil)
+	t.split = d
+	return t, d
+}
+
+// firstRows returns the cells of the first one or two rows, and where the second begins.
+func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) {
+	t, d := h.anyFields(l, l.Delimiter[0])
+	problem, err := t.read()
+	switch {
+	case err != nil: // there is a row, but its end is not in sight
+		return nil, start, fmt.Errorf("its first row is longer than %d bytes", len(h.text))
+	case problem != "":
+		return nil, start, fmt.Errorf("line %d, which should name the columns, cannot be read: %s", t.began, problem)
+	}
+	rows = append(rows, cloneCells(d.cells))
+	start = t.position()
+	start.Row = 0 // the row read may be a header
+	if problem, err := t.read(); err == nil && problem == "" {
+		rows = append(rows, cloneCells(d.cells))
+	}
+	return rows, start, nil
+}
+
+func cloneCells(cells [][]byte) [][]byte {
+	clone := make([][]byte, len(cells))
+	for i, c := range cells {
+		clone[i] = bytes.Clone(c)
+	}
+	return clone
+}
+
+// isTable decides whether rows of one field are a table of one column or plain lines. Content goes before the
+// name: an identifier in the first line is no header, quotes are no part of an identifier.
+func (h *head) isTable(rows [][][]byte) bool {
+	quoted := bytes.HasPrefix(bytes.TrimLeft(h.text, "\uFEFF"), []byte{'"'})
+	switch h.name {
+	case "txt":
+		return false
+	case "csv", "tsv", "tab":
+		return quoted || isHeader(rows[0])
+	}
+	return quoted || isHeader(rows[0]) && len(rows[0]) == 1 && len(rows) > 1 && isIdentifier(rows[1][0])
+}
+
+// isHeader says whether a first row names the columns: it does unless it has an identifier.
+func isHeader(cells [][]byte) bool {
+	if len(cells) == 1 && isDigits(cells[0]) {
+		return false
+	}
+	return !slices.ContainsFunc(cells, isIdentifier)
+}
+
+// isIdentifier says whether a cell looks like an email, a hash, or a phone number.
+func isIdentifier(cell []byte) bool {
+	return bytes.IndexByte(cell, '@') >= 0 || isHash(cell) || isPhone(cell)
+}
+
+// isHash recognizes MD5, SHA-1 and SHA-256 in hexadecimal digits, and SHA-256 in base64.
+func isHash(cell []byte) bool {
+	digits := len(bytes.Trim(cell, "0123456789abcdefABCDEF")) == 0
+	switch len(cell) {
+	case 32, 40, 64:
+		return digits
+	case 44:
+		return cell[43] == '=' && bytes.IndexByte(cell, ' ') < 0
+	}
+	return false
+}
+
+// isPhone recognizes seven or more digits with the signs that people put between them.
+func isPhone(cell []byte) bool {
+	digits := 0
+	for _, c := range cell {
+		if '0' <= c && c <= '9' {
+			digits++
+		} else if bytes.IndexByte([]byte(" +-()./"), c) < 0 {
+			return false
+		}
+	}
+	return digits >= 7
+}
+
+// tableColumns names the columns by a header, or by their number from 1 where that has no name.
+func tableColumns(first [][]byte, header bool) ([]Column, error) {
+	names := make([]string, len(first))
+	for i, cell := range first {
+		if header {
+			names[i] = string(bytes.TrimSpace(cell))
+		}
+		if names[i] == "" {
+			names[i] = strconv.Itoa(i + 1)
+		}
+	}
+	return stringColumns(names), uniqueNames(names)
+}
+
+func stringColumns(names []string) []Column {
+	columns := make([]Column, len(names))
+	for i, name := range names {
+		columns[i] = Column{name, arrow.BinaryTypes.String}
+	}
+	return columns
+}
+
+// uniqueNames refuses two columns of one name: nobody could say which is meant.
+func uniqueNames(names []string) error {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return fmt.Errorf("two columns are named %q; rename one of them", name)
+		}
+		seen[name] = true
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package sources
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+const (
+	batchRows  = 4096    // most rows of a batch
+	batchBytes = 1 << 20 // a batch of text ends with the row that reaches this much text
+)
+
+// textReader turns a text into batches.
+type textReader struct {
+	split  splitter
+	cells  [][]byte // of the row just read, by column of the layout; nil is null
+	window *window
+	row    int64 // data rows read
+	line   int64 // line feeds read
+	began  int64 // the line in which the row just read begins, from 1
+
+	wanted []int
+	schema *arrow.Schema
+	room   []int // by wanted column: bytes of text to expect in a batch
+}
+
+// newTextReader reads the columns of a layout from a window that stands at a row.
+func newTextReader(l *Layout, wanted []int, w *window) *textReader {
+	t := &textReader{window: w, wanted: wanted, room: make([]int, len(wanted))}
+	t.cells = make([][]byte, len(l.Columns))
+	if l.Format == NDJSON {
+		t.split = newObjectLines(l.Columns, wanted, l.MaxRow, t.cells)
+	} else {
+		t.split = newDelimited(l, wanted, t.cells)
+	}
+	t.schema = newSchema(l.Columns, wanted)
+	return t
+}
+
+func newDelimited(l *Layout, wanted []int, cells [][]byte) *delimited {
+	d := &delimited{maxRow: l.MaxRow, fields: len(cells), says: "first row", last: -1, cells: cells}
+	if l.Header {
+		d.says = "header"
+	}
+	if len(wanted) > 0 {
+		d.last = slices.Max(wanted)
+	}
+	if l.Delimiter != "" {
+		d.delimiter = l.Delimiter[0]
+	}
+	if l.Quote != "" {
+		d.quote = l.Quote[0]
+	}
+	return d
+}
+
+// next returns the next batch. At the end of the text the error is io.EOF.
+func (t *textReader) next() (*Batch, error) {
+	b := &Batch{Start: t.position()}
+	columns := t.newColumns()
+	rows := 0
+	size := func() int { return int(t.window.offset - b.Start.Offset) }
+	for rows < batchRows && size() < batchBytes {
+		if n := t.plain(columns, batchRows-rows, batchBytes-size()); n > 0 {
+			rows += n
+			continue
+		}
+		problem, err := t.read()
+		if err != nil && rows > 0 {
+			break // what there is comes first; the same error comes again
+		}
+		if err != nil {
+			return nil, err
+		}
+		if problem != "" {
+			clear(t.cells)
+			b.Malformed = append(b.Malformed, Malformed{Index: rows, Line: t.began, Reason: problem})
+		}
+		t.append(columns)
+		rows++
+	}
+	b.Record = t.record(columns, rows)
+	b.Read = t.window.offset
+	return b, nil
+}
+
+// plain takes the rows that need no second look. Where it stops may depend on what is in sight: read goes on
+// from there and comes to the same result.
+func (t *textReader) plain(columns []cells, mostRows, mostBytes int) int {
+	d, ok := t.split.(*delimited)
+	if !ok || !t.window.clean {
+		return 0
+	}
+	rows, size := d.plain(t.window.rest(), t.wanted, columns, mostRows, mostBytes)
+	t.window.advance(size)
+	t.row += int64(rows)
+	t.line += int64(rows)
+	return rows
+}
+
+// sample returns the first good rows.
+func (t *textReader) sample(limit int) (arrow.Record, error) {
+	columns := t.newColumns()
+	rows := 0
+	for rows < limit {
+		problem, err := t.read()
+		if err == io.EOF || err == errHead {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if problem == "" {
+			t.append(columns)
+			rows++
+		}
+	}
+	return t.record(columns, rows), nil
+}
+
+// read reads the next row into cells, or returns why it cannot be read. An err ends the text: io.EOF at its
+// end.
+func (t *textReader) read() (problem string, err error) {
+	w := t.window
+	for {
+		text := w.rest()
+		r := t.split.next(text, w.final())
+		switch {
+		case r.size == 0 && r.problem == "":
+			if w.err != nil {
+				return "", w.err
+			}
+			w.fill()
+			continue
+		case r.blank:
+			w.advance(r.size)
+			t.line++
+			continue
+		}
+		t.row++
+		t.began = t.line + 1
+		if r.size == 0 {
+			w.skipLine()
+			t.line++
+			return r.problem, nil
+		}
+		w.advance(r.size)
+		t.line += int64(r.lines)
+		if r.problem == "" && !w.clean {
+			return unclean(text[:r.size]), nil
+		}
+		return r.problem, nil
+	}
+}
+
+// unclean says what is wrong with the bytes of a row, or nothing.
+func unclean(row []byte) string {
+	switch {
+	case bytes.IndexByte(row, 0) >= 0:
+		return "row: NUL byte"
+	case !utf8.Valid(row):
+		return "row: not UTF-8"
+	}
+	return ""
+}
+
+func (t *textReader) position() Position {
+	return Position{Offset: t.window.offset, Row: t.row, Line: t.line}
+}
+
+// newColumns makes room for a batch like the last one.
+func (t *textReader) newColumns() []cells {
+	columns := make([]cells, len(t.wanted))
+	for i := range columns {
+		columns[i] = newCells(batchRows, t.room[i])
+	}
+	return columns
+}
+
+func (t *textReader) append(columns []cells) {
+	for i, c := range t.wanted {
+		columns[i].append(t.cells[c])
+	}
+}
+
+func (t *textReader) record(gathered []cells, rows int) arrow.Record {
+	columns := make([]column, len(gathered))
+	for i := range gathered {
+		// An eighth more, so that a batch that is a little larger than the last does not have to grow.
+		t.room[i] = len(gathered[i].data) + len(gathered[i].data)/8
+		columns[i] = gathered[i].column(arrow.BinaryTypes.String)
+	}
+	return newRecord(t.schema, columns, rows)
+}
