@@ -64,9 +64,10 @@ type Map struct {
 // Hygiene says whether junk around identifiers is stripped before they are normalized.
 type Hygiene bool
 
+// Whether to strip junk.
 const (
-	HygieneOn  Hygiene = false // the zero value
-	HygieneOff Hygiene = true
+	HygieneOn  Hygiene = false // strip it; the zero value
+	HygieneOff Hygiene = true  // take values as they are
 )
 
 // DefaultMemory is the byte budget of a process.

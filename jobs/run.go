@@ -262,7 +262,7 @@ func (r *run) commit(m *Map) error {
 	if c := manifest.Counts; c.Lines == 0 {
 		m.Log.Warn("the input has no rows")
 	} else if c.Asked == 0 {
-		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed; the reasons: %s", c.Lines, reasons(c.Totals.Reasons))
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed; the reasons: %s", c.Lines, reasons(c.Reasons))
 	}
 	stands, err := r.table.Commit(manifest)
 	if err != nil {
@@ -275,11 +275,11 @@ func (r *run) commit(m *Map) error {
 // check is conservation: nothing is committed that does not add up, for each input and in all.
 func (r *run) check(m table.Manifest) error {
 	for _, in := range m.Inputs {
-		if err := in.Counts.Check(); err != nil {
+		if err := in.Check(); err != nil {
 			return fmt.Errorf("%s: rows are not accounted for: %w; this is a bug, nothing is committed", in.URI, err)
 		}
 	}
-	if err := m.Counts.Counts.Check(); err != nil {
+	if err := m.Counts.Check(); err != nil {
 		return fmt.Errorf("rows are not accounted for: %w; this is a bug, nothing is committed", err)
 	}
 	rows := map[string]int64{}
@@ -311,7 +311,7 @@ func (r *run) manifest() table.Manifest {
 		}
 		m.Parts = append(m.Parts, l.Files...)
 	}
-	m.Calendar, m.Counts.Totals.Calendar = m.Counts.Totals.Calendar, nil
+	m.Calendar, m.Counts.Calendar = m.Counts.Calendar, nil
 	return m
 }
 

@@ -16,6 +16,7 @@ import (
 // Status is how a run stands.
 type Status string
 
+// How a run can stand.
 const (
 	StatusCommitted        Status = "committed"
 	StatusAlreadyCommitted Status = "already_committed" // by an earlier command; this one did nothing

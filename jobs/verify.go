@@ -190,7 +190,7 @@ func (t *tally) add(dataset string, got *sinks.Counts) {
 func (v *Verification) counts(m *table.Manifest, sum *tally) {
 	var total, all pipeline.Counts
 	for _, in := range m.Inputs {
-		if err := in.Counts.Check(); err != nil {
+		if err := in.Check(); err != nil {
 			v.damage("run %s: the manifest's counts of %s do not add up: %v", m.RunID, in.URI, err)
 		}
 		all.Add(&in.Counts)

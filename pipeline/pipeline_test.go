@@ -76,8 +76,8 @@ func (s *service) Map(ctx context.Context, ids []normalize.ID, a *client.Answers
 		item.Status = status
 		from := len(a.Text)
 		a.Text = append(a.Text, uid...)
-		switch {
-		case status == client.Mapped:
+		switch status {
+		case client.Mapped:
 			item.RefreshFrom = refresh(&ids[i])
 			a.SetUID(i, from, len(a.Text))
 		default:
