@@ -225,6 +225,17 @@ func (l look) form(h hint, sure bool) (form normalize.Form, ok bool) {
 	return 0, false
 }
 
+// only says what the one column of a file without columns holds: there is nothing else that it could be.
+func (l look) only() (form normalize.Form, ok bool) {
+	switch {
+	case l.emails > 0 && l.emails >= l.phones+l.national:
+		return normalize.FormEmail, true
+	case l.phones+l.national > 0:
+		return normalize.FormPhone, true
+	}
+	return 0, false // nothing, or hashes of who knows what
+}
+
 // detect finds the identifier columns of an input: at most one of emails and one of phones. Two that could be
 // meant are an error, because asking for the wrong one is worse than asking the user.
 func detect(in *sources.Input, looks []look) (ids []pipeline.Identifier, why []string, err error) {
@@ -234,6 +245,9 @@ func detect(in *sources.Input, looks []look) (ids []pipeline.Identifier, why []s
 		name := in.Layout.Columns[i].Name
 		h, sure := hintOf(name)
 		form, ok := l.form(h, sure)
+		if in.Layout.Format == sources.Text {
+			form, ok = l.only()
+		}
 		if !ok {
 			if l.filled > 0 && l.share(l.hashes) >= 0.9 {
 				hashes = append(hashes, fmt.Sprintf("%q", name))

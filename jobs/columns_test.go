@@ -72,6 +72,24 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// TestDetectText: a file of one identifier a line has nothing else to offer, whatever junk stands in it.
+func TestDetectText(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+	}{
+		{"a@example.com\nnobody\n-\nb@example.com\n" + aHash + "\n", "email"},
+		{"+15550100000\n555 0100\n030 1234567\n", "phone"},
+	} {
+		p, _, err := new(Columns).resolve(inspect(t, "in.txt", c.text))
+		if err != nil || len(p.Identifiers) != 1 || p.Identifiers[0].Form.String() != c.want {
+			t.Errorf("%q: %+v, %v", c.text, p.Identifiers, err)
+		}
+	}
+	if _, _, err := new(Columns).resolve(inspect(t, "in.txt", aHash+"\n"+aHash+"\n")); err == nil || !strings.Contains(err.Error(), "--email-hash or --phone-hash") {
+		t.Errorf("hashes alone: %v", err)
+	}
+}
+
 func TestNamedColumns(t *testing.T) {
 	in := inspect(t, "in.csv", "ID,Email,backup\n1,a@example.com,b@example.com\n")
 	c := Columns{ID: "id", Email: []string{"email"}, EmailHash: []string{"backup"}}

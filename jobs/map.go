@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -150,6 +151,7 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return done, err
 		}
 	}
+	m.Stdin = interruptible(ctx, m.Stdin)
 	api, err := m.client()
 	if err != nil {
 		return nil, err
@@ -164,6 +166,34 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 		err = release
 	}
 	return summary, err
+}
+
+// interruptible returns a reader of stdin that fails once ctx has ended, also while a read waits for whoever
+// writes. That read goes on in the background until there is something to read, or the process ends.
+func interruptible(ctx context.Context, stdin io.Reader) io.Reader {
+	if stdin == nil {
+		return nil
+	}
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })
+	return &lazy{Reader: r, begin: sync.OnceFunc(func() {
+		go func() {
+			_, err := io.Copy(w, stdin)
+			w.CloseWithError(err)
+		}()
+	})}
+}
+
+// lazy begins with the first read.
+type lazy struct {
+	io.Reader
+	begin func()
+}
+
+// Read reads from the Reader, once it has begun.
+func (l *lazy) Read(p []byte) (int, error) {
+	l.begin()
+	return l.Reader.Read(p)
 }
 
 // committed returns the summary of a run that has been committed before, or nil.

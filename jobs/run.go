@@ -190,7 +190,7 @@ func (m *Map) newPlan(ctx context.Context, t *table.Table, fingerprint string, f
 	if len(inputs) == 0 && !m.AllowEmpty {
 		return nil, nil, errors.New("every input is empty; add --allow-empty if that is right")
 	}
-	if _, err := keptFields(inputs); err != nil {
+	if _, err := m.writer(t, p.RunID, inputs); err != nil {
 		return nil, nil, err
 	}
 	stands, err := t.CreatePlan(p)
@@ -213,6 +213,19 @@ func reopen(p *table.Plan, opts sources.Options) []pipeline.Input {
 	return inputs
 }
 
+// writer returns the sink of a run. What is wrong with the kept columns comes out here.
+func (m *Map) writer(t *table.Table, run string, inputs []pipeline.Input) (*sinks.Writer, error) {
+	kept, err := keptFields(inputs)
+	if err != nil {
+		return nil, err
+	}
+	w, err := sinks.New(t.Bucket, run, sinks.Options{Compression: m.Compression, Kept: kept, CreatedBy: "mapper " + m.Version})
+	if err != nil {
+		return nil, usagef("--keep: %v", err)
+	}
+	return w, nil
+}
+
 // keptFields returns the kept columns, which have to be the same in all inputs.
 func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 	var fields []arrow.Field
@@ -232,13 +245,9 @@ func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 
 // work reads, asks and writes what is left of the run, and commits it.
 func (r *run) work(ctx context.Context, m *Map, api *uid2.Client) error {
-	kept, err := keptFields(r.inputs)
+	w, err := m.writer(r.table, r.plan.RunID, r.inputs)
 	if err != nil {
 		return err
-	}
-	w, err := sinks.New(r.table.Bucket, r.plan.RunID, sinks.Options{Compression: m.Compression, Kept: kept, CreatedBy: "mapper " + m.Version})
-	if err != nil {
-		return &UsageError{message: err.Error()}
 	}
 	last := r.chain.Last()
 	m.Monitor.begin(r.inputs, last, api)
@@ -298,7 +307,7 @@ func (r *run) manifest() table.Manifest {
 	p := &r.plan
 	m := table.Manifest{
 		RunID: p.RunID, Kind: p.Kind, Job: p.Job, Fingerprint: p.Fingerprint, Service: p.Service, Environment: p.Environment,
-		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: p.Base,
+		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: append([]string{}, p.Base...), Replaces: []string{},
 		Inputs: make([]table.ManifestInput, len(p.Inputs)),
 		Counts: r.counts(),
 	}

@@ -15,7 +15,7 @@ import (
 type recent struct {
 	seed  maphash.Seed // the input may hold any hash: no choice of them may make the table slow
 	ring  []normalize.ID
-	table []uint64 // number + 1; 0 is free
+	table []uint64 // number + 1, and in the lowest 16 bits some of the hash; 0 is free
 	used  int      // entries of table that are not free
 	next  uint64   // the number of the next identity
 }
@@ -30,8 +30,13 @@ func (r *recent) oldest() uint64 { return r.next - min(r.next, uint64(len(r.ring
 
 // find returns the number of an identity asked recently.
 func (r *recent) find(id *normalize.ID) (number uint64, ok bool) {
-	for i := r.slot(id); r.table[i] != 0; i = (i + 1) & (len(r.table) - 1) {
-		n := r.table[i] - 1
+	h := r.hash(id)
+	for i := r.slot(h); r.table[i] != 0; i = (i + 1) & (len(r.table) - 1) {
+		// Most entries differ in these bits already, and the ring need not be looked at.
+		if uint16(r.table[i]) != tag(h) {
+			continue
+		}
+		n := r.table[i]>>tagBits - 1
 		if n >= r.oldest() && *r.at(n) == *id {
 			return n, true
 		}
@@ -53,16 +58,19 @@ func (r *recent) add(id *normalize.ID) uint64 {
 
 func (r *recent) at(n uint64) *normalize.ID { return &r.ring[n&uint64(len(r.ring)-1)] }
 
-func (r *recent) slot(id *normalize.ID) int {
-	return int(maphash.Bytes(r.seed, id.Hash[:]) & uint64(len(r.table)-1))
-}
+const tagBits = 16
+
+func (r *recent) hash(id *normalize.ID) uint64 { return maphash.Bytes(r.seed, id.Hash[:]) }
+func (r *recent) slot(hash uint64) int         { return int(hash & uint64(len(r.table)-1)) }
+func tag(hash uint64) uint16                   { return uint16(hash >> (64 - tagBits)) }
 
 func (r *recent) insert(n uint64) {
-	i := r.slot(r.at(n))
+	h := r.hash(r.at(n))
+	i := r.slot(h)
 	for r.table[i] != 0 {
 		i = (i + 1) & (len(r.table) - 1)
 	}
-	r.table[i] = n + 1
+	r.table[i] = (n+1)<<tagBits | uint64(tag(h))
 	r.used++
 }
 

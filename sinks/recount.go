@@ -44,6 +44,9 @@ type FileCounts struct {
 //   - identity_type is email or phone; identity_hash is the base64 of 32 bytes; current_uid is not empty
 //   - change, reason and rejected_by hold words of the contract; current_uid and source_file are UTF-8
 //
+// Compare the file's checksum first: the library takes the sizes in page headers at their word, and a damaged
+// one may ask for more memory than there is.
+//
 // Everything else in Counts is for the caller to compare. Columns that none of this is about (id, the other
 // UIDs, raw_reason, source_column, source_row, mapped_at and the kept ones) are not read.
 func Recount(name string, r io.ReaderAt, size int64, dataset string) (counts Counts, err error) {

@@ -55,9 +55,9 @@ func counted(dataset string, rows []Row) Counts {
 }
 
 func TestRecount(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 11))
-		n := []int{1, 50, 1000, batchRows, batchRows + 1, 2*batchRows + 1}[seed]
+		n := []int{1, 50, 1000, batchRows + 1}[seed]
 		fields := keptFields(keptTypes()[:3])
 		record := keptRecord(random, fields, 10)
 		rows := partRows{mapped: randomRows(random, n), unmapped: lacking(random, randomRows(random, n))}

@@ -5,6 +5,7 @@ import "fmt"
 // Change says what an answer did to what the table held for the identity. It is the column change.
 type Change uint8
 
+// The words of the column change.
 const (
 	ChangeNew      Change = iota // the table held nothing for the identity, or there was no table to compare with
 	ChangeSame                   // the same raw UID as before
@@ -34,6 +35,7 @@ func ParseChange(s string) (Change, error) {
 // Reason says why a row has no raw UID. It is the column reason.
 type Reason uint8
 
+// The words of the column reason.
 const (
 	ReasonOptOut            Reason = iota // the person has opted out
 	ReasonInvalidIdentifier               // not an email or phone, for the service or for this program
@@ -84,6 +86,7 @@ func (b *ByReason) Sum() int64 {
 // RejectedBy says who turned a row down. It is the column rejected_by.
 type RejectedBy uint8
 
+// The words of the column rejected_by.
 const (
 	ByService RejectedBy = iota // the service, after it was asked
 	ByMapper                    // this program, which did not ask

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/klauspost/compress/zstd"
 
+	"mapper/sources"
 	"mapper/sources/sourcestest"
 )
 
@@ -65,22 +67,30 @@ func TestText(t *testing.T) {
 }
 
 func TestParquet(t *testing.T) {
-	for _, v := range []struct {
-		name       string
-		properties []parquet.WriterProperty
-	}{
-		{"dictionary", []parquet.WriterProperty{parquet.WithDictionaryDefault(true)}},
-		{"plain zstd", []parquet.WriterProperty{parquet.WithDictionaryDefault(false), parquet.WithCompression(compress.Codecs.Zstd)}},
-		{"small pages", []parquet.WriterProperty{parquet.WithDataPageSize(500), parquet.WithBatchSize(10)}},
-		{"data page 2", []parquet.WriterProperty{parquet.WithDataPageVersion(parquet.DataPageV2), parquet.WithCompression(compress.Codecs.Snappy)}},
-		{"delta", []parquet.WriterProperty{parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaByteArray)}},
+	sourcestest.Run(t, "a.parquet", func(rows [][]string, header []string) []byte {
+		return encodeParquet(t, rows, header, parquet.WithMaxRowGroupLength(6000), parquet.WithDataPageSize(4000), parquet.WithBatchSize(100))
+	}, sourcestest.Options{})
+}
+
+// TestParquetEncodings: however the pages are written, the same rows come out.
+func TestParquetEncodings(t *testing.T) {
+	rows, header := sourcestest.Numbered(7000), []string{"id", "email", "note"}
+	for name, properties := range map[string][]parquet.WriterProperty{
+		"dictionary":    {parquet.WithDictionaryDefault(true)},
+		"gzip":          {parquet.WithCompression(compress.Codecs.Gzip)},
+		"zstd":          {parquet.WithDictionaryDefault(false), parquet.WithCompression(compress.Codecs.Zstd)},
+		"brotli":        {parquet.WithCompression(compress.Codecs.Brotli)},
+		"pages 2":       {parquet.WithDataPageVersion(parquet.DataPageV2), parquet.WithCompression(compress.Codecs.Snappy)},
+		"plain pages 2": {parquet.WithDataPageVersion(parquet.DataPageV2), parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(3000)},
+		"delta":         {parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaByteArray), parquet.WithDataPageSize(3000)},
+		"delta length":  {parquet.WithDictionaryDefault(false), parquet.WithEncoding(parquet.Encodings.DeltaLengthByteArray)},
 	} {
-		t.Run(v.name, func(t *testing.T) {
-			encode := func(rows [][]string, header []string) []byte {
-				properties := append(v.properties, parquet.WithMaxRowGroupLength(6000))
-				return encodeParquet(t, rows, header, properties...)
+		t.Run(name, func(t *testing.T) {
+			o := sourcestest.Write(t, "a.parquet", encodeParquet(t, rows, header, append(properties, parquet.WithMaxRowGroupLength(3000))...))
+			got := sourcestest.Collect(t, sourcestest.Inspect(t, o, sources.Options{}))
+			if !reflect.DeepEqual(got, rows) {
+				t.Errorf("%d rows differ from the %d written", len(got), len(rows))
 			}
-			sourcestest.Run(t, "a.parquet", encode, sourcestest.Options{})
 		})
 	}
 }
@@ -174,7 +184,10 @@ func writeParquet(t testing.TB, record arrow.Record, properties ...parquet.Write
 func gzipped(t testing.TB, text []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Write(text); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +199,7 @@ func gzipped(t testing.TB, text []byte) []byte {
 
 func zstded(t testing.TB, text []byte) []byte {
 	t.Helper()
-	w, err := zstd.NewWriter(nil)
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		t.Fatal(err)
 	}

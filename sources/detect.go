@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 )
 
-// errHead ends the head of a text that goes on.
+// errHead is why what follows the head of a text cannot be had.
 var errHead = errors.New("end of the head")
 
 // head is the beginning of a decoded text, by which its layout is found.
@@ -28,18 +27,18 @@ func (in *Input) inspectText(s *stream, opts Options) error {
 	}
 	w := newWindow(s, 0, 0)
 	w.fill()
-	if w.err != nil && !w.final() {
+	if w.err != nil {
 		return in.broken(w.err, int64(w.end), 0)
 	}
-	h := &head{text: w.rest(), whole: w.final(), name: extension(in.Object.URI)}
+	h := &head{text: w.rest(), whole: w.final, name: extension(in.Object.URI)}
 	layout, err := h.detect(opts)
 	if err != nil {
 		return in.errorf("%w", err)
 	}
 	layout.Compression = compression
 	in.Layout = layout
-	in.sample, err = h.reader(&layout, all(layout.Columns)).sample(sampleRows)
-	return err
+	in.sample = h.reader(&layout, all(layout.Columns)).sample(sampleRows)
+	return nil
 }
 
 // extension returns the end of a name that tells the format: "csv" for "a/people.CSV.gz".
@@ -102,11 +101,11 @@ func text(l Layout) Layout {
 	return l
 }
 
-// reader reads the text by a layout. It ends with io.EOF, or with errHead when the text goes on.
+// reader reads the text by a layout, as far as it is in the head.
 func (h *head) reader(l *Layout, columns []int) *textReader {
-	end := errHead
-	if h.whole {
-		end = io.EOF
+	var end error
+	if !h.whole {
+		end = errHead
 	}
 	w := memoryWindow(h.text, end)
 	w.advance(int(l.Start.Offset))

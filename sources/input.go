@@ -107,7 +107,7 @@ const sampleRows = 1000
 
 // reader is an open input of any format.
 type reader interface {
-	// next returns the next batch, or io.EOF behind the last.
+	// next returns the next batch, or nil behind the last.
 	next() (*Batch, error)
 	close()
 }
@@ -130,12 +130,10 @@ func (in *Input) Batches(ctx context.Context, columns []int, from Position) iter
 			b, err := r.next()
 			if ctx.Err() != nil {
 				b, err = nil, ctx.Err()
-			} else if err != nil {
-				if err = in.verdict(err); err == io.EOF {
-					return
-				}
+			} else if b == nil {
+				err = in.verdict(err)
 			}
-			if !yield(b, err) || err != nil {
+			if b == nil && err == nil || !yield(b, err) || err != nil {
 				return
 			}
 		}
@@ -165,7 +163,7 @@ func (in *Input) reader(ctx context.Context, columns []int, from Position) (read
 	return r, nil
 }
 
-// verdict says why reading ended. A change of the object explains every other error.
+// verdict says why reading ended: with an error, or nil at the end. A change of the object explains both.
 func (in *Input) verdict(err error) error {
 	if in.isStdin() {
 		return err

@@ -199,8 +199,8 @@ func (h *head) objects(l Layout) (Layout, error) {
 	r := h.reader(&Layout{Format: NDJSON, MaxRow: l.MaxRow, Start: l.Start}, nil)
 	rows, good := 0, 0
 	for ; rows < sampleRows; rows++ {
-		problem, err := r.read()
-		if err != nil {
+		problem, ok := r.read()
+		if !ok {
 			break
 		}
 		if problem == "" {

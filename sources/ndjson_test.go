@@ -3,7 +3,6 @@ package sources
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +58,7 @@ func TestObjects(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := c.line + "\n\n \t\n" + `{"a":"next"}`
-			got := readText(ndjsonLayout("a", "b"), memoryWindow([]byte(text), io.EOF))
+			got := readText(ndjsonLayout("a", "b"), memoryWindow([]byte(text), nil))
 			if !slices.Equal(got, []string{c.want, `"next" -`}) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -79,7 +78,7 @@ func FuzzNDJSON(f *testing.F) {
 		line = bytes.ReplaceAll(line, []byte("\n"), []byte(" "))
 		l := ndjsonLayout("a", "b")
 		l.MaxRow = 1 << 20
-		w := memoryWindow(line, io.EOF)
+		w := memoryWindow(line, nil)
 		clean := w.clean
 		got := readRows(l, w)
 		if len(trimSpace(line)) == 0 {

@@ -2,13 +2,14 @@ package sources
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/file"
 )
@@ -46,12 +47,12 @@ func (in *Input) inspectParquet(s *stream) error {
 // sampleParquet keeps the first rows. One that is malformed stands there all null.
 func (in *Input) sampleParquet(r *parquetReader) error {
 	b, err := r.next()
-	if err == io.EOF {
-		in.sample = newRecord(r.schema, nil, 0)
-		return nil
-	}
 	if err != nil {
 		return err
+	}
+	if b == nil {
+		in.sample = array.NewRecordBuilder(memory.DefaultAllocator, r.schema).NewRecord()
+		return nil
 	}
 	in.sample = b.Record.NewSlice(0, min(sampleRows, b.Record.NumRows()))
 	return nil
@@ -143,7 +144,7 @@ func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader,
 		r.row += f.RowGroup(r.group).NumRows()
 	}
 	skip := from.Row - r.row
-	if err := r.nextGroup(); err != nil && err != io.EOF {
+	if err := r.nextGroup(); err != nil {
 		return nil, err
 	}
 	if skip < 0 || skip > r.left {
@@ -159,12 +160,12 @@ func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader,
 	return r, nil
 }
 
-// nextGroup opens the next row group, or returns io.EOF.
+// nextGroup opens the next row group, if there is one.
 func (r *parquetReader) nextGroup() error {
 	r.group++
 	r.left, r.chunks = 0, nil
 	if r.group >= r.file.NumRowGroups() {
-		return io.EOF
+		return nil
 	}
 	size := int64(0)
 	err := guarded(func() error {
@@ -195,9 +196,12 @@ func (r *parquetReader) nextGroup() error {
 	return nil
 }
 
-// next returns the next batch. Behind the last the error is io.EOF.
+// next returns the next batch, or nil behind the last.
 func (r *parquetReader) next() (*Batch, error) {
 	for r.left == 0 {
+		if r.group >= r.file.NumRowGroups() {
+			return nil, nil
+		}
 		if err := r.nextGroup(); err != nil {
 			return nil, err
 		}

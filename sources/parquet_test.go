@@ -130,10 +130,10 @@ func appendValue(t *testing.T, b array.Builder, i int, random *rand.Rand) {
 // TestTypes: every column comes out with the type and the values that Arrow's own reader finds, large and
 // dictionary ones as plain strings and binary.
 func TestTypes(t *testing.T) {
-	content := writeParquet(t, typed(t, 5000), parquet.WithMaxRowGroupLength(1500), parquet.WithDataPageSize(2000))
+	content := writeParquet(t, typed(t, 2000), parquet.WithMaxRowGroupLength(700), parquet.WithDataPageSize(2000))
 	in := sourcestest.Inspect(t, sourcestest.Write(t, "a.parquet", content), sources.Options{})
 	want := readByArrow(t, content)
-	if n := len(in.Layout.Columns); n != 24*2+1 || in.Layout.Rows != 5000 {
+	if n := len(in.Layout.Columns); n != 24*2+1 || in.Layout.Rows != 2000 {
 		t.Fatalf("%d columns and %d rows", n, in.Layout.Rows)
 	}
 	for _, name := range []string{"list", "struct", "time"} {
@@ -283,13 +283,13 @@ func TestResumeInRowGroup(t *testing.T) {
 
 // TestLargeValues: rows of large values make small batches.
 func TestLargeValues(t *testing.T) {
-	rows := make([][]string, 3000)
+	rows := make([][]string, 1000)
 	for i := range rows {
 		rows[i] = []string{fmt.Sprint(i, strings.Repeat("x", 5000))}
 	}
 	in := sourcestest.Inspect(t, sourcestest.Write(t, "a.parquet", encodeParquet(t, rows, []string{"blob"}, parquet.WithDictionaryDefault(false))), sources.Options{})
 	batches, err := sourcestest.Batches(t, in, []int{0}, sources.Position{})
-	if err != nil || len(sourcestest.Rows(batches)) != 3000 || batches[0].Record.NumRows() > 210 {
+	if err != nil || len(sourcestest.Rows(batches)) != 1000 || batches[0].Record.NumRows() > 210 {
 		t.Errorf("%d rows in the first of %d batches, %v; want some 200", batches[0].Record.NumRows(), len(batches), err)
 	}
 }
@@ -301,7 +301,7 @@ func TestDamagedParquet(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 9))
 	good := encodeParquet(t, sourcestest.Numbered(rows), []string{"id", "email", "note"}, parquet.WithMaxRowGroupLength(100), parquet.WithDataPageSize(1000))
 	failed := 0
-	for round := range 400 {
+	for round := range 240 {
 		content := bytes.Clone(good)
 		if round%4 == 0 {
 			content = content[:4+random.IntN(len(content)-4)]
@@ -320,8 +320,8 @@ func TestDamagedParquet(t *testing.T) {
 			t.Fatalf("%d rows and no error, want %d", n, in.Layout.Rows)
 		}
 	}
-	if failed < 150 {
-		t.Errorf("only %d of 400 damaged files were found", failed)
+	if failed < 90 {
+		t.Errorf("only %d of 240 damaged files were found", failed)
 	}
 }
 

@@ -138,13 +138,10 @@ func (in *Input) textReader(s *stream, columns []int, from Position) (reader, er
 
 func (t *textInput) next() (*Batch, error) {
 	b, err := t.textReader.next()
-	if err == io.EOF {
-		return nil, err
-	}
 	if err != nil {
 		return nil, t.in.broken(err, t.window.offset+int64(len(t.window.rest())), t.row)
 	}
-	if t.in.Layout.Compression != "" {
+	if b != nil && t.in.Layout.Compression != "" {
 		b.Read = t.stream.taken
 	}
 	return b, nil

@@ -66,8 +66,8 @@ func (h *head) delimiter(format Format, l Layout) byte {
 func (h *head) try(l Layout, delimiter byte) (fields, good, all int) {
 	t, d := h.anyFields(l, delimiter)
 	for all < sampleRows {
-		problem, err := t.read()
-		if err != nil {
+		problem, ok := t.read()
+		if !ok {
 			break
 		}
 		if all++; problem == "" && all == 1 {
@@ -92,9 +92,9 @@ func (h *head) anyFields(l Layout, delimiter byte) (*textReader, *delimited) {
 // firstRows returns the cells of the first one or two rows, and where the second begins.
 func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) {
 	t, d := h.anyFields(l, l.Delimiter[0])
-	problem, err := t.read()
+	problem, ok := t.read()
 	switch {
-	case err != nil: // there is a row, but its end is not in sight
+	case !ok: // there is a row, but its end is not in sight
 		return nil, start, fmt.Errorf("its first row is longer than %d bytes", len(h.text))
 	case problem != "":
 		return nil, start, fmt.Errorf("line %d, which should name the columns, cannot be read: %s", t.began, problem)
@@ -102,7 +102,7 @@ func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) 
 	rows = append(rows, cloneCells(d.cells))
 	start = t.position()
 	start.Row = 0 // the row read may be a header
-	if problem, err := t.read(); err == nil && problem == "" {
+	if problem, ok := t.read(); ok && problem == "" {
 		rows = append(rows, cloneCells(d.cells))
 	}
 	return rows, start, nil

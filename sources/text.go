@@ -2,7 +2,6 @@ package sources
 
 import (
 	"bytes"
-	"io"
 	"slices"
 	"unicode/utf8"
 
@@ -58,7 +57,7 @@ func newDelimited(l *Layout, wanted []int, cells [][]byte) *delimited {
 	return d
 }
 
-// next returns the next batch. At the end of the text the error is io.EOF.
+// next returns the next batch, or nil at the end of the text.
 func (t *textReader) next() (*Batch, error) {
 	b := &Batch{Start: t.position()}
 	columns := t.newColumns()
@@ -69,12 +68,12 @@ func (t *textReader) next() (*Batch, error) {
 			rows += n
 			continue
 		}
-		problem, err := t.read()
-		if err != nil && rows > 0 {
-			break // what there is comes first; the same error comes again
+		problem, ok := t.read()
+		if !ok && rows > 0 {
+			break // what there is comes first; the next call ends here again
 		}
-		if err != nil {
-			return nil, err
+		if !ok {
+			return nil, t.window.err
 		}
 		if problem != "" {
 			clear(t.cells)
@@ -103,36 +102,33 @@ func (t *textReader) plain(columns []cells, mostRows, mostBytes int) int {
 }
 
 // sample returns the first good rows.
-func (t *textReader) sample(limit int) (arrow.Record, error) {
+func (t *textReader) sample(limit int) arrow.Record {
 	columns := t.newColumns()
 	rows := 0
 	for rows < limit {
-		problem, err := t.read()
-		if err == io.EOF || err == errHead {
+		problem, ok := t.read()
+		if !ok {
 			break
-		}
-		if err != nil {
-			return nil, err
 		}
 		if problem == "" {
 			t.append(columns)
 			rows++
 		}
 	}
-	return t.record(columns, rows), nil
+	return t.record(columns, rows)
 }
 
-// read reads the next row into cells, or returns why it cannot be read. An err ends the text: io.EOF at its
-// end.
-func (t *textReader) read() (problem string, err error) {
+// read reads the next row into cells, or returns why that row cannot be read. It is not ok when there is no
+// further row: the text ended, or the window's err is why not.
+func (t *textReader) read() (problem string, ok bool) {
 	w := t.window
 	for {
 		text := w.rest()
-		r := t.split.next(text, w.final())
+		r := t.split.next(text, w.final)
 		switch {
 		case r.size == 0 && r.problem == "":
-			if w.err != nil {
-				return "", w.err
+			if w.stopped() {
+				return "", false
 			}
 			w.fill()
 			continue
@@ -146,14 +142,14 @@ func (t *textReader) read() (problem string, err error) {
 		if r.size == 0 {
 			w.skipLine()
 			t.line++
-			return r.problem, nil
+			return r.problem, true
 		}
 		w.advance(r.size)
 		t.line += int64(r.lines)
 		if r.problem == "" && !w.clean {
-			return unclean(text[:r.size]), nil
+			return unclean(text[:r.size]), true
 		}
-		return r.problem, nil
+		return r.problem, true
 	}
 }
 

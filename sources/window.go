@@ -19,7 +19,8 @@ type window struct {
 	buf      []byte
 	pos, end int
 	offset   int64 // bytes of the text before buf[pos]
-	err      error // why nothing follows buf[:end]: io.EOF, or a failure
+	final    bool  // nothing of the text follows buf[:end]
+	err      error // why what follows cannot be had
 	clean    bool  // all of buf[pos:end] is UTF-8 and free of NUL, so that single rows need not be checked
 }
 
@@ -28,9 +29,9 @@ func newWindow(r io.Reader, offset int64, maxRow int) *window {
 	return &window{r: r, buf: make([]byte, max(windowSize, maxRow+lineEnd)), offset: offset}
 }
 
-// memoryWindow is over text in memory, at whose end reading stops with err.
+// memoryWindow is over text in memory. Without an err that is all of it.
 func memoryWindow(text []byte, err error) *window {
-	w := &window{buf: text, end: len(text), err: err}
+	w := &window{buf: text, end: len(text), final: err == nil, err: err}
 	w.inspect()
 	return w
 }
@@ -38,25 +39,29 @@ func memoryWindow(text []byte, err error) *window {
 // rest is the text that is in sight.
 func (w *window) rest() []byte { return w.buf[w.pos:w.end] }
 
-// final says that nothing of the text follows rest.
-func (w *window) final() bool { return w.err == io.EOF }
+// stopped says that no more can come into sight.
+func (w *window) stopped() bool { return w.final || w.err != nil }
 
 func (w *window) advance(n int) {
 	w.pos += n
 	w.offset += int64(n)
 }
 
-// fill moves the rest to the front and reads until the buffer is full or err is set.
+// fill moves the rest to the front and reads until the buffer is full or the text stops.
 func (w *window) fill() {
 	w.end = copy(w.buf, w.rest())
 	w.pos = 0
-	for idle := 0; w.end < len(w.buf) && w.err == nil; {
+	for idle := 0; w.end < len(w.buf) && !w.stopped(); idle++ {
 		n, err := w.r.Read(w.buf[w.end:])
 		w.end += n
-		w.err = err
-		if n > 0 {
+		switch {
+		case err == io.EOF:
+			w.final = true
+		case err != nil:
+			w.err = err
+		case n > 0:
 			idle = 0
-		} else if idle++; idle == 100 && err == nil {
+		case idle == 100:
 			w.err = io.ErrNoProgress
 		}
 	}
@@ -66,7 +71,7 @@ func (w *window) fill() {
 // inspect finds out whether the rest is clean. Doing it for the whole window costs a tenth of doing it by rows.
 func (w *window) inspect() {
 	text := w.rest()
-	if !w.final() {
+	if !w.final {
 		text = wholeRunes(text)
 	}
 	w.clean = utf8.Valid(text) && bytes.IndexByte(text, 0) < 0
@@ -80,7 +85,7 @@ func (w *window) skipLine() {
 			return
 		}
 		w.advance(w.end - w.pos)
-		if w.err != nil {
+		if w.stopped() {
 			return
 		}
 		w.fill()

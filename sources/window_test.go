@@ -47,7 +47,7 @@ func TestBordersDoNotMatter(t *testing.T) {
 		f := formats[round%len(formats)]
 		f.layout.MaxRow = 5 + random.IntN(30)
 		content := nasty(random, f.pieces, random.IntN(60))
-		want := readText(f.layout, memoryWindow(content, io.EOF))
+		want := readText(f.layout, memoryWindow(content, nil))
 		for name, reader := range readers {
 			got := readText(f.layout, smallWindow(reader(bytes.NewReader(content)), f.layout.MaxRow))
 			if !slices.Equal(got, want) {
@@ -83,7 +83,7 @@ func TestRowsAreCounted(t *testing.T) {
 				want = append(want, `"a" "b"`)
 			}
 		}
-		got := readText(csvLayout(2), memoryWindow([]byte(text.String()), io.EOF))
+		got := readText(csvLayout(2), memoryWindow([]byte(text.String()), nil))
 		if len(got) != len(want) {
 			t.Fatalf("%d rows of %q, want %d", len(got), text.String(), len(want))
 		}
@@ -149,11 +149,11 @@ func readBatches(t *testing.T, l Layout, content []byte, from Position) []*Batch
 	var batches []*Batch
 	for {
 		b, err := r.next()
-		if err == io.EOF {
-			return batches
-		}
 		if err != nil {
 			t.Fatal(err)
+		}
+		if b == nil {
+			return batches
 		}
 		batches = append(batches, b)
 	}

@@ -35,8 +35,6 @@ type Response struct {
 	Header http.Header
 	Body   []byte // the reply; for a status other than 2xx only its first 64 KiB
 	Buffer []byte // the buffer given to Do with Body at its end: grown, if it had to
-
-	Failures int // attempts of this call that failed before, a 429 not counted
 }
 
 // maxSpoiled is how many unbelievable replies in one call are retried. A proxy sends one now and then; a service
@@ -71,7 +69,6 @@ func (t *Transport) Do(ctx context.Context, call *Call, buf []byte) (Response, e
 			return Response{}, err
 		}
 		if !again {
-			a.Failures = past.failures
 			return a.Response, nil
 		}
 		if err := sleep(ctx, a.wait); err != nil {

@@ -48,7 +48,6 @@ type bucket struct {
 	last                  time.Time
 	accepted, refused     int
 	inFlight, maxInFlight int
-	busy                  time.Duration // request time, summed over requests
 }
 
 func newBucket(perSecond, burst float64) *bucket {
@@ -62,7 +61,6 @@ func (b *bucket) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inFlight--
-	b.busy += b.latency
 	switch {
 	case err != nil:
 		return nil, err

@@ -1,33 +1,36 @@
-// Package uid2 is a client of UID2 and EUID operators: one protocol, two networks. Its central type is
-// [Client]; Map turns hashed emails and phones into raw UIDs.
+// Package uid2 maps hashed emails and phones to raw UIDs of UID2 and EUID, two networks with one protocol: POST
+// /v3/identity/map. Its central type is Client, its one call Client.Map. It is of use without the rest of this program.
 //
-//	ids := []normalize.ID{...}
-//	var answers client.Answers
-//	if err := c.Map(ctx, ids, &answers); err != nil { ... }
-//	for i := range ids {
-//		if answers.Items[i].Status == client.Mapped {
-//			use(answers.UID(i), answers.Items[i].RefreshFrom)
-//		}
-//	}
+// # What Map promises
 //
-// # Guarantees
+//   - One answer for each identity, in the order asked. Nothing of a reply is believed before it has been decrypted, its
+//     nonce is that of the request, and each array has one element for each identity asked. Such a reply is asked for
+//     again, a few times, and then the call fails with client.Broken.
+//   - An envelope is built for each attempt, when it is about to leave: it is valid for about a minute.
+//   - An answer's time (Answer.At) is the service's, from inside the envelope. Its RefreshFrom is Unix milliseconds; the
+//     service sends seconds.
+//   - Words that this package does not know are kept (client.Unknown and Answers.Word).
+//   - A batch that the service finds too large (413) is halved. A batch that keeps answering 500 while the service is well is
+//     searched for the values that cause it; these get client.Unknown and the word "HTTP 500 for this identity alone",
+//     at most MaxPoison of them in the life of a Client. In an outage nothing is marked, only waited.
+//   - Nothing is allocated per identity.
 //
-// Map returns one answer for each identity, in the order given, or an error and then nothing. A reply is
-// decrypted and authenticated, its nonce and the lengths of all four of its arrays are compared with the
-// request, and nothing of a reply that fails is believed. Identities only ever travel as SHA-256 hashes inside
-// an envelope encrypted with the client secret; each attempt has an envelope of its own.
+// # Errors
 //
-// # What goes wrong, and what happens then
+// Errors are *client.Error: Refused for key, role, secret, clock or base URL, Unreachable when the service kept failing for
+// as long as transport.Options.GiveUpAfter, Broken when a promise was broken. They name the remedy. None shows an identity,
+// the key or the secret; what the service said is quoted in one short line without anything that might be ours.
 //
-// Package transport retries what may succeed later and adapts the rate. Beyond that:
+// # Decisions
 //
-//   - 413: the batch is halved.
-//   - 400 about the clock: once more, because the reply tells what the time is; then an error with the difference.
-//   - 500 again and again: if the operator answers others meanwhile, one of the identities makes it fail. It is
-//     found by bisecting and gets the answer Unknown; see poison.go.
-//   - 401, a wrong secret, the clock: *[client.Error] with the fault Refused and a remedy.
-//   - anything else: *[client.Error] with the fault Broken. It is this program's bug or the operator's.
+// Bodies travel as they are (application/octet-stream), a quarter smaller than in base64. The reply is decoded by its own
+// Content-Type, because the operator may answer in base64 whatever was sent.
 //
-// Sources: the operator's source (uid2-operator), which wins over the documentation where they differ, and the
-// reference SDKs.
+// Request and reply are written and read by hand: hashes need no escapes, and reading 5,000 answers with encoding/json
+// costs forty times as much. A fuzz test compares the reader with encoding/json.
+//
+// # Sources
+//
+// The operator's code (github.com/IABTechLab/uid2-operator) and the API documentation at unifiedid.com; where they differ,
+// the code. The vectors in testdata/vectors.json were made with the official SDKs.
 package uid2

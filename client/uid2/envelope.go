@@ -1,102 +1,87 @@
 package uid2
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 )
 
-// The envelope of a request is
+// An envelope is what travels instead of JSON, in both directions. Encrypted with AES-256-GCM under the client secret,
+// without additional data:
 //
-//	0x01 | IV (12) | AES-256-GCM of: time, Unix ms BE (8) | nonce (8) | JSON | tag (16)
+//	request:  0x01 ‖ IV (12) ‖ encrypted( time (8) ‖ nonce (8) ‖ JSON ) ‖ tag (16)
+//	reply:           IV (12) ‖ encrypted( time (8) ‖ nonce (8) ‖ JSON ) ‖ tag (16)
 //
-// and that of a reply the same without the first byte, with the operator's time and the nonce of the request.
-// Source: the operator's V2RequestUtil and the reference SDKs, which produce the vectors in the tests.
+// The time is Unix milliseconds, big-endian. The service echoes the nonce and refuses a request whose time is more than
+// about a minute off.
 const (
 	envelopeVersion = 1
 	ivLen           = 12
-	tagLen          = 16
 	nonceLen        = 8
-	headLen         = 8 + nonceLen // in front of the JSON
+	headLen         = 8 + nonceLen
+	tagLen          = 16
 )
 
-// SecretLen is the length of a client secret in bytes; it is given in standard base64.
-const SecretLen = 32
+type (
+	iv    [ivLen]byte
+	nonce [nonceLen]byte
+)
 
-type nonce [nonceLen]byte
-
-// sealer encrypts requests and decrypts replies. It is safe for concurrent use.
-type sealer struct {
-	gcm    cipher.AEAD
-	random func([]byte) // fills with random bytes
-}
-
-var errSecret = errors.New("the client secret is not base64 of 32 bytes")
-
-func newSealer(secret string) (*sealer, error) {
+// newAEAD returns the cipher of a client secret, which is 32 bytes in standard base64. Its errors do not show it.
+func newAEAD(secret string) (cipher.AEAD, error) {
 	key, err := base64.StdEncoding.DecodeString(secret)
-	if err != nil || len(key) != SecretLen {
-		return nil, errSecret // the cause would quote the secret
+	if err != nil {
+		return nil, errors.New("the client secret is not standard base64")
+	}
+	if len(key) != 32 {
+		return nil, fmt.Errorf("the client secret is %d bytes in base64; want 32", len(key))
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, errSecret
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
 		return nil, err
 	}
-	return &sealer{gcm: gcm, random: func(b []byte) { _, _ = rand.Read(b) }}, nil // rand.Read never fails
+	return cipher.NewGCM(block)
 }
 
-// begin appends to dst the part of an envelope that stands before the JSON, and returns the nonce of the
-// request. The caller appends the JSON and calls seal.
-func (s *sealer) begin(dst []byte, now time.Time) ([]byte, nonce) {
-	var n nonce
-	s.random(n[:])
+// beginEnvelope appends the head of a request envelope to dst. The JSON comes behind it, then seal.
+func beginEnvelope(dst []byte, iv iv, n nonce, unixMilli int64) []byte {
 	dst = append(dst, envelopeVersion)
-	dst = append(dst, make([]byte, ivLen)...)
-	s.random(dst[len(dst)-ivLen:])
-	dst = binary.BigEndian.AppendUint64(dst, uint64(now.UnixMilli()))
-	return append(dst, n[:]...), n
+	dst = append(dst, iv[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(unixMilli))
+	return append(dst, n[:]...)
 }
 
-// seal encrypts in place what begin and the caller have written.
-func (s *sealer) seal(envelope []byte) []byte {
-	iv, plain := envelope[1:1+ivLen], envelope[1+ivLen:]
-	return s.gcm.Seal(envelope[:1+ivLen], iv, plain, nil)
+// seal encrypts an envelope in place: what beginEnvelope began, with its JSON.
+func seal(aead cipher.AEAD, envelope []byte) []byte {
+	const head = 1 + ivLen
+	return aead.Seal(envelope[:head], envelope[1:head], envelope[head:], nil)
 }
 
-// open decrypts a reply's envelope and appends its JSON to dst. It returns the operator's time.
-func (s *sealer) open(dst, envelope []byte, sent nonce) ([]byte, time.Time, error) {
-	if len(envelope) < ivLen+headLen+tagLen {
-		return dst, time.Time{}, fmt.Errorf("the reply has %d bytes, an envelope at least %d", len(envelope), ivLen+headLen+tagLen)
-	}
-	// Decrypted behind dst, the head is in front of the JSON: it is read and closed up.
-	plain, err := s.gcm.Open(dst, envelope[:ivLen], envelope[ivLen:], nil)
-	if err != nil {
-		return dst, time.Time{}, errors.New("the reply cannot be decrypted")
-	}
-	head := plain[len(dst) : len(dst)+headLen]
-	at := time.UnixMilli(int64(binary.BigEndian.Uint64(head)))
-	if !bytes.Equal(head[8:], sent[:]) {
-		return dst, time.Time{}, errors.New("the reply answers another request: its nonce differs")
-	}
-	return plain, at, nil
-}
+// The ways in which a reply envelope cannot be believed.
+var (
+	errShort   = errors.New("the reply is too short for an envelope")
+	errTamper  = errors.New("the reply cannot be decrypted with the client secret")
+	errNonce   = errors.New("the reply belongs to another request: its nonce is not ours")
+	errPadding = errors.New("the reply is not base64")
+)
 
-// text decodes a reply in base64, in place.
-func text(body []byte) ([]byte, error) {
-	body = bytes.TrimSpace(body)
-	n, err := base64.StdEncoding.Decode(body, body)
-	if err != nil {
-		return nil, errors.New("the reply is not base64")
+// open decrypts a reply envelope in place. It returns the service's time in Unix milliseconds, and where in envelope the
+// JSON lies.
+func open(aead cipher.AEAD, envelope []byte, want nonce) (unixMilli int64, from, to int, err error) {
+	if len(envelope) < ivLen+tagLen {
+		return 0, 0, 0, errShort
 	}
-	return body[:n], nil
+	plain, err := aead.Open(envelope[ivLen:ivLen], envelope[:ivLen], envelope[ivLen:], nil)
+	switch {
+	case err != nil:
+		return 0, 0, 0, errTamper
+	case len(plain) < headLen:
+		return 0, 0, 0, errShort
+	case nonce(plain[8:headLen]) != want:
+		return 0, 0, 0, errNonce
+	}
+	return int64(binary.BigEndian.Uint64(plain)), ivLen + headLen, ivLen + len(plain), nil
 }

@@ -11,131 +11,143 @@ import (
 	"mapper/normalize"
 )
 
-// Some identity may make an operator fail: it answers 500 to every request that holds it. It must not hold up
-// all others, so it is found and gets the answer Unknown. But in an outage every request fails, and then no
-// identity is to blame: only while the operator is known to answer others is anything concluded from a 500.
+// A batch that keeps answering 500 either meets an outage or holds a value that the service cannot digest. The two are told
+// apart by asking for something harmless: in an outage that fails too. Only when it succeeds at once is the batch searched.
+const failures = 3 // 500 in a row, with back-off, before a batch is suspected
 
-// max500 is how many replies 500 in a row make a batch suspect.
-const max500 = 3
+// batch answers one batch, whatever it takes.
+func (c *Client) batch(ctx context.Context, p part) error {
+	for {
+		err := c.ask(ctx, p, failures)
+		if !errors.Is(err, errFailing) {
+			return err
+		}
+		healthy, err := c.probe(ctx)
+		if err != nil {
+			return err
+		}
+		if healthy {
+			return c.bisect(ctx, p)
+		}
+		// The probe had to be repeated until it succeeded: there was an outage, and it is over.
+	}
+}
 
-// poisonWord is what Answers.Word says of an identity that makes the operator fail.
+// probe asks for the identity validate@example.com, which the documentation keeps for tests, until that succeeds.
+// healthy is whether it did so at once.
+func (c *Client) probe(ctx context.Context) (healthy bool, err error) {
+	var ans client.Answers
+	ans.Reset(1)
+	id := normalize.ID{Kind: normalize.KindEmail, Hash: sha256.Sum256([]byte("validate@example.com"))}
+	p := part{ids: []normalize.ID{id}, ans: &ans}
+	err = c.ask(ctx, p, 1)
+	if !errors.Is(err, errFailing) {
+		return true, err
+	}
+	return false, c.ask(ctx, p, 0)
+}
+
+// bisect answers a part that fails although the service is well.
+//
+// It looks for the first bad value by binary search: if the left half of what is left succeeds it is answered and the value
+// is in the right half, which need not be asked; if not, it is in the left half. So everything before the value is answered
+// on the way, and everything after it waits for one request at the end; if that fails, there is another bad value.
+// For one bad value among n that is at most ⌈log₂ n⌉ requests for the search and four to make sure.
+func (c *Client) bisect(ctx context.Context, p part) error {
+	for {
+		n, alone, err := c.firstBad(ctx, p)
+		if err != nil {
+			return err
+		}
+		p = p.slice(n, len(p.ids))
+		again, err := c.confirm(ctx, p, alone)
+		if err != nil || !again {
+			return err
+		}
+		p = p.slice(1, len(p.ids))
+	}
+}
+
+// firstBad finds the first bad value of a part that fails and answers all before it. alone is whether the value itself was
+// seen to fail; otherwise it follows from the rest.
+func (c *Client) firstBad(ctx context.Context, p part) (n int, alone bool, err error) {
+	from, to := 0, len(p.ids)
+	alone = to == 1
+	for to-from > 1 {
+		middle := from + (to-from)/2
+		err := c.ask(ctx, p.slice(from, middle), 1)
+		switch {
+		case err == nil:
+			from, alone = middle, false
+		case errors.Is(err, errFailing):
+			to, alone = middle, middle-from == 1
+		default:
+			return 0, false, err
+		}
+	}
+	return from, alone, nil
+}
+
+// confirm marks the first value of a part if it is bad for certain: it fails alone, then something else succeeds, then it
+// fails alone again. What is asked in between is the rest, which has to be asked anyway; if that fails too, a probe. again
+// is whether the rest fails and has to be searched.
+func (c *Client) confirm(ctx context.Context, p part, alone bool) (again bool, err error) {
+	value, rest := p.slice(0, 1), p.slice(1, len(p.ids))
+	bad := alone
+	if !bad {
+		if bad, err = c.fails(ctx, value); err != nil {
+			return false, err
+		}
+	}
+	if len(rest.ids) > 0 {
+		if again, err = c.fails(ctx, rest); err != nil {
+			return false, err
+		}
+	}
+	if !bad {
+		return again, nil
+	}
+	if again || len(rest.ids) == 0 {
+		healthy, err := c.probe(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !healthy { // nothing that was seen during an outage counts
+			return false, c.batch(ctx, p)
+		}
+	}
+	if bad, err = c.fails(ctx, value); err != nil || !bad {
+		return again, err
+	}
+	return again, c.mark(value)
+}
+
+// fails asks for a part and says whether it got a 500.
+func (c *Client) fails(ctx context.Context, p part) (bool, error) {
+	err := c.ask(ctx, p, 1)
+	if errors.Is(err, errFailing) {
+		return true, nil
+	}
+	return false, err
+}
+
+// poisonWord is what stands in place of the service's word for a value that makes it fail.
 const poisonWord = "HTTP 500 for this identity alone"
 
-// probe is the documented test identity that is never opted out.
-var probe = normalize.ID{Kind: normalize.KindEmail, Hash: sha256.Sum256([]byte("validate@example.com"))}
-
-// suspect has a batch answered that the operator kept answering with 500, lastly at a time.
-func (c *Client) suspect(ctx context.Context, b batch, at time.Time) error {
-	if c.lastSuccess.Load() < at.UnixNano() {
-		// Perhaps it failed everybody. Once it is back, most such batches are innocent.
-		if err := c.askProbe(ctx); err != nil {
-			return err
-		}
-		if err := c.ask(ctx, b, 1); !isFailing500(err) {
-			return c.settle(ctx, b, err)
-		}
-	}
-	return c.bisect(ctx, b)
-}
-
-// bisect finds an identity that makes the operator fail and has all others of the batch answered.
-//
-// It descends to one identity: of what is left it asks the left half. If that succeeds, the culprit is on the
-// right, which need not be asked to know it; if it fails, the right half is put off. At one identity it makes
-// sure. What was put off is then asked in one request; if that fails there is another culprit in it. So each
-// costs log₂ n requests and six at most, which is within 2⌈log₂ n⌉ for n from 64 on.
-func (c *Client) bisect(ctx context.Context, b batch) error {
-	var put []batch // off
-	for b.len() > 1 {
-		left, right := b.halves()
-		switch err := c.ask(ctx, left, 1); {
-		case isFailing500(err):
-			b, put = left, append(put, right)
-			continue
-		case err != nil:
-			if err := c.settle(ctx, left, err); err != nil {
-				return err
-			}
-		}
-		b = right
-	}
-	if err := c.single(ctx, b); err != nil {
-		return err
-	}
-	return c.rest(ctx, put)
-}
-
-// rest asks the batches that were put off in one request. They are not neighbours, so they are asked as a batch
-// of their own and their answers copied to their places.
-func (c *Client) rest(ctx context.Context, put []batch) error {
-	if len(put) == 0 {
-		return nil
-	}
-	var ids []normalize.ID
-	for _, b := range put {
-		ids = append(ids, b.ids[b.from:b.to]...)
-	}
-	var answers client.Answers
-	answers.Reset(len(ids))
-	all := batch{ids, 0, len(ids), &answers}
-	if err := c.settle(ctx, all, c.ask(ctx, all, 1)); err != nil {
-		return err
-	}
-	next := 0
-	for _, b := range put {
-		for i := b.from; i < b.to; i++ {
-			b.answers.Copy(i, &answers, next)
-			next++
-		}
-	}
-	return nil
-}
-
-// single has one identity answered that is suspected to make the operator fail. It is marked when the operator
-// fails it, answers somebody else, and fails it again.
-func (c *Client) single(ctx context.Context, b batch) error {
-	for failures := 0; ; {
-		err := c.ask(ctx, b, 1)
-		var failing *failing500Error
-		if !errors.As(err, &failing) {
-			return err // nil: it was somebody else, or chance
-		}
-		if failures++; failures == 2 {
-			return c.mark(b)
-		}
-		if err := c.askProbe(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-func isFailing500(err error) bool {
-	var failing *failing500Error
-	return errors.As(err, &failing)
-}
-
-// askProbe asks for the test identity, for as long as the operator is out.
-func (c *Client) askProbe(ctx context.Context) error {
-	var answers client.Answers
-	answers.Reset(1)
-	return c.ask(ctx, batch{[]normalize.ID{probe}, 0, 1, &answers}, 0)
-}
-
-// mark gives an identity that makes the operator fail its answer. Many of them are no accident: then the
-// operator is out in a way that spares the test identity.
-func (c *Client) mark(b batch) error {
-	if n := c.poison.Add(1); n > int64(c.opts.MaxPoison) {
+// mark answers for a bad value, in the service's place and by our clock.
+func (c *Client) mark(value part) error {
+	if c.marked.Add(1) > int64(max(0, c.opts.MaxPoison)) {
 		return &client.Error{
 			Fault: client.Unreachable, Op: c.op, Status: 500,
-			Message: fmt.Sprintf("the operator fails on more than %d identities, each by itself", c.opts.MaxPoison),
-			Remedy:  "it is probably out of order: try again later, or raise --max-poison if these identities are really to blame",
+			Message: fmt.Sprintf("more than %d values each make the service fail alone, so it is the service that fails", max(0, c.opts.MaxPoison)),
+			Remedy:  "look at the service's status and run the same command again, or allow more with --max-poison",
 		}
 	}
-	a := b.answers
-	item := &a.Items[b.from]
-	item.Status, item.At = client.Unknown, c.now().UnixMilli()
-	from := len(a.Text)
-	a.Text = append(a.Text, poisonWord...)
-	a.SetWord(b.from, from, len(a.Text))
+	ans := value.ans
+	ans.Items[value.first] = client.Answer{Status: client.Unknown, At: time.Now().UnixMilli()}
+	from := len(ans.Text)
+	ans.Text = append(ans.Text, poisonWord...)
+	ans.SetWord(value.first, from, len(ans.Text))
+	c.opts.Logger.Warn("a value makes the service fail and is left out", "left_out_so_far", c.marked.Load())
 	return nil
 }

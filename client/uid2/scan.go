@@ -1,379 +1,304 @@
 package uid2
 
 import (
-	"bytes"
+	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
-
-	"mapper/client"
-	"mapper/normalize"
 )
 
-// scanner reads the JSON of a reply straight into answers:
-//
-//	{"body":{"email":[],"email_hash":[E…],"phone":[],"phone_hash":[E…]},"status":"success"}
-//
-// where E is {"u":raw UID,"p":previous raw UID or null,"r":Unix seconds} or {"e":word}. Element i answers the
-// i-th identity of that kind. Keys may come in any order, unknown ones are ignored, those it knows must come
-// once. It copies nothing and allocates nothing, but for strings with escapes, which no operator writes.
+// scanner reads strict JSON (RFC 8259) from memory without an allocation. An error sticks and moves the scanner to the
+// end, so that callers need to look at err only when they are through: after it nothing is found any more.
 type scanner struct {
-	text    []byte // answers.Text when the scan began
-	pos     int
-	ids     []normalize.ID // that were asked
-	first   int            // index of ids[0] in answers
-	answers *client.Answers
-	at      int64 // the operator's time, Unix milliseconds
-
-	oddRefresh int // refresh times that were no plausible Unix seconds
+	text []byte
+	pos  int
+	err  error
 }
 
-// maxDepth bounds the nesting of what is ignored.
-const maxDepth = 32
-
-var errJSON = errors.New("the reply is no valid JSON")
-
-// reply reads the whole text.
-func (s *scanner) reply() error {
-	var hasBody bool
-	var status []byte
-	err := s.object(func(key []byte) (err error) {
-		switch string(key) {
-		case "body":
-			if hasBody {
-				return fmt.Errorf("the reply has two bodies")
-			}
-			hasBody = true
-			return s.body()
-		case "status":
-			status, err = s.plainString()
-			return err
-		}
-		return s.skip(0)
-	})
-	if err != nil {
-		return err
+// fail says where the text stopped being what it should. It never quotes the text.
+func (s *scanner) fail(why string) {
+	if s.err == nil {
+		s.err = fmt.Errorf("the reply's JSON, at byte %d: %s", s.pos, why)
 	}
-	if s.space(); s.pos != len(s.text) {
-		return fmt.Errorf("%w: something follows it", errJSON)
-	}
-	switch {
-	case string(status) != "success":
-		return fmt.Errorf("the reply has the status %.40q, want \"success\"", status)
-	case !hasBody:
-		return errors.New("the reply has no body")
-	}
-	return nil
+	s.pos = len(s.text)
 }
 
-// body reads the four arrays and checks that each is as long as what was asked.
-func (s *scanner) body() error {
-	want := map[string]int{"email": 0, "phone": 0, "email_hash": 0, "phone_hash": 0}
-	for i := range s.ids {
-		want[keyOf[s.ids[i].Kind]]++
-	}
-	got := map[string]int{}
-	err := s.object(func(key []byte) error {
-		if _, known := want[string(key)]; !known {
-			return s.skip(0)
-		}
-		if _, twice := got[string(key)]; twice {
-			return fmt.Errorf("the reply has two arrays %s", key)
-		}
-		name := string(key)
-		n, err := s.array(name)
-		got[name] = n
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for name, n := range want {
-		if got[name] != n {
-			return fmt.Errorf("the reply has %d answers in %s to %d identities", got[name], name, n)
+// peek skips white space and returns the next byte, or 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.pos < len(s.text); s.pos++ {
+		switch c := s.text[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
 		}
 	}
-	return nil
+	return 0
 }
 
-// keyOf names the array of a kind of identity.
-var keyOf = [normalize.Kinds]string{normalize.KindEmail: "email_hash", normalize.KindPhone: "phone_hash"}
-
-// array reads the answers to the identities of one kind and returns their number.
-func (s *scanner) array(name string) (n int, err error) {
-	if s.null() {
-		return 0, nil
+// enter reads the bracket that begins an object or an array.
+func (s *scanner) enter(bracket byte) {
+	if s.peek() != bracket {
+		s.fail("no " + string(bracket))
+		return
 	}
-	next := 0
-	return n, s.list(func() error {
-		for next < len(s.ids) && keyOf[s.ids[next].Kind] != name {
-			next++
-		}
-		if next == len(s.ids) {
-			return fmt.Errorf("the reply has more answers in %s than there were identities", name)
-		}
-		n++
-		next++
-		return s.answer(s.first + next - 1)
-	})
+	s.pos++
 }
 
-// answer reads the element for answers.Items[i].
-func (s *scanner) answer(i int) error {
-	a := &s.answers.Items[i]
-	a.At = s.at
-	var u, p, e, r bool
-	err := s.object(func(key []byte) error {
-		if len(key) != 1 {
-			return s.skip(0)
-		}
-		switch key[0] {
-		case 'u':
-			return s.member(&u, func(from, to int) { s.answers.SetUID(i, from, to) })
-		case 'p':
-			return s.member(&p, func(from, to int) { s.answers.SetPrevious(i, from, to) })
-		case 'e':
-			return s.member(&e, func(from, to int) { s.answers.SetWord(i, from, to) })
-		case 'r':
-			if r {
-				return errTwice
-			}
-			r = true
-			return s.refreshFrom(a)
-		}
-		return s.skip(0)
-	})
-	if err != nil {
-		return err
+// more says whether another element follows before the closing bracket, which it reads. first is whether none came yet.
+func (s *scanner) more(first bool, closing byte) bool {
+	switch c := s.peek(); {
+	case c == closing && s.err == nil:
+		s.pos++
+		return false
+	case first:
+		return s.err == nil
+	case c == ',':
+		s.pos++
+		return true
 	}
-	s.judge(i)
-	return nil
+	s.fail("no comma and no " + string(closing))
+	return false
 }
 
-var errTwice = errors.New("the reply has an answer with the same key twice")
-
-// member reads a string or null that may come once.
-func (s *scanner) member(seen *bool, set func(from, to int)) error {
-	if *seen {
-		return errTwice
-	}
-	*seen = true
-	if s.null() {
+// key reads the next key of an object and its colon. It returns nil behind the last key.
+func (s *scanner) key(first bool) []byte {
+	if !s.more(first, '}') {
 		return nil
 	}
-	from, to, err := s.string()
-	if err != nil {
-		return err
+	key := s.decoded()
+	if s.peek() != ':' {
+		s.fail("no colon")
+		return nil
 	}
-	set(from, to)
-	return nil
+	s.pos++
+	return key
 }
 
-// judge says what an element means. A word outweighs a raw UID: it may be an opt-out.
-func (s *scanner) judge(i int) {
-	a := &s.answers.Items[i]
-	switch word := s.answers.Word(i); {
-	case string(word) == "optout":
-		a.Status = client.OptOut
-	case string(word) == "invalid identifier":
-		a.Status = client.Invalid
-	case len(word) > 0:
-		a.Status = client.Unknown
-	case len(s.answers.UID(i)) > 0:
-		a.Status = client.Mapped
+// decoded reads a string and returns it with its escapes resolved. Only those take memory.
+func (s *scanner) decoded() []byte {
+	from, to, escaped := s.str()
+	if escaped {
+		return unescape(s.text[from:to])
 	}
+	return s.text[from:to]
+}
+
+// unescape resolves the escapes of a string that str has read.
+func unescape(raw []byte) []byte {
+	quoted := append(append(append(make([]byte, 0, len(raw)+2), '"'), raw...), '"')
+	var text string
+	if err := json.Unmarshal(quoted, &text); err != nil {
+		return nil // cannot be: str has checked it
+	}
+	return []byte(text)
 }
 
 const (
-	// Seconds do not reach this before the year 5138. Until April 2026 the documentation called the unit
-	// milliseconds, so there may be operators that send them.
-	leastMillis = 100_000_000_000
-	// Salts are rotated for a month to come, so years ahead are no refresh time.
-	mostAhead = 10 * 365 * 24 * 60 * 60 * 1000
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
 )
 
-// refreshFrom reads r. What cannot be a time is left out: the identity has its raw UID all the same.
-func (s *scanner) refreshFrom(a *client.Answer) error {
-	if s.null() {
-		return nil
+// special returns in the lowest bit that is set in the answer, counted from 0 and divided by 8, the first of 8 bytes that
+// a JSON string does not take as it is: a control character, a quote, a backslash, or anything beyond ASCII.
+// (x - ones) &^ x & highs marks the zero bytes of x; marks above the first may be wrong, so only the first is used.
+func special(w uint64) uint64 {
+	control := (w - 0x20*ones) &^ w
+	quote := w ^ '"'*ones
+	slash := w ^ '\\'*ones
+	return (control | (quote-ones)&^quote | (slash-ones)&^slash | w) & highs
+}
+
+// str reads a string and returns where its inside lies. An escaped one has to be resolved before use.
+func (s *scanner) str() (from, to int, escaped bool) {
+	if s.peek() != '"' {
+		s.fail("no string")
+		return 0, 0, false
 	}
+	from = s.pos + 1
+	pos := from
+	for pos+8 <= len(s.text) {
+		marks := special(binary.LittleEndian.Uint64(s.text[pos:]))
+		if marks == 0 {
+			pos += 8
+			continue
+		}
+		pos += bits.TrailingZeros64(marks) / 8
+		break
+	}
+	if pos < len(s.text) && s.text[pos] == '"' {
+		s.pos = pos + 1
+		return from, pos, false
+	}
+	return s.oddStr(from, pos)
+}
+
+// oddStr reads the rest, from pos on, of a string that has something special in it, or that is near the end of the text.
+func (s *scanner) oddStr(from, pos int) (int, int, bool) {
+	escaped := false
+	for ; pos < len(s.text); pos++ {
+		switch c := s.text[pos]; {
+		case c == '"':
+			s.pos = pos + 1
+			if !utf8.Valid(s.text[from:pos]) {
+				s.fail("a string that is not UTF-8")
+				return 0, 0, false
+			}
+			return from, pos, escaped
+		case c == '\\':
+			escaped = true
+			n := escapeLen(s.text[pos:])
+			if n == 0 {
+				s.pos = pos
+				s.fail("an escape that does not exist")
+				return 0, 0, false
+			}
+			pos += n - 1
+		case c < ' ':
+			s.pos = pos
+			s.fail("a control character in a string")
+			return 0, 0, false
+		}
+	}
+	s.fail("a string without end")
+	return 0, 0, false
+}
+
+// escapeLen returns the length of the escape that text begins with, or 0 when it is none.
+func escapeLen(text []byte) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(text) < 6 {
+			return 0
+		}
+		if _, err := strconv.ParseUint(string(text[2:6]), 16, 16); err != nil {
+			return 0
+		}
+		return 6
+	}
+	return 0
+}
+
+// null reads a null, if that is what comes next.
+func (s *scanner) null() bool {
+	if s.peek() != 'n' {
+		return false
+	}
+	s.literal("null")
+	return true
+}
+
+func (s *scanner) literal(word string) {
+	if end := s.pos + len(word); end > len(s.text) || string(s.text[s.pos:end]) != word {
+		s.fail("no value")
+		return
+	}
+	s.pos += len(word)
+}
+
+// number reads a number and returns its whole part, or the nearest int64 to one that is out of reach.
+func (s *scanner) number() int64 {
+	s.peek()
 	from := s.pos
-	for s.pos < len(s.text) && bytes.IndexByte([]byte("+-.0123456789eE"), s.text[s.pos]) >= 0 {
+	if s.pos < len(s.text) && s.text[s.pos] == '-' {
 		s.pos++
 	}
-	value, err := strconv.ParseInt(string(s.text[from:s.pos]), 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(string(s.text[from:s.pos]), 64)
-		if err != nil {
-			return fmt.Errorf("%w: a refresh time is no number", errJSON)
-		}
-		value = int64(f)
+	first := s.pos
+	n, digits := s.digits()
+	if digits == 0 || digits > 1 && s.text[first] == '0' {
+		s.fail("no number")
+		return 0
+	}
+	whole := s.pos
+	s.fraction()
+	if s.err != nil {
+		return 0
 	}
 	switch {
-	case value >= leastMillis:
-		s.oddRefresh++
-	case value > 0:
-		value *= 1000
+	case s.pos > whole || digits > 18:
+		return truncate(s.text[from:s.pos])
+	case first > from:
+		return -n
 	}
-	if value <= 0 || value > s.at+mostAhead {
-		s.oddRefresh++
-		value = 0
-	}
-	a.RefreshFrom = value
-	return nil
+	return n
 }
 
-// object reads an object and calls each with every key, when its value is next. each must read the value.
-func (s *scanner) object(each func(key []byte) error) error {
-	if !s.take('{') {
-		return fmt.Errorf("%w: an object is missing", errJSON)
-	}
-	if s.take('}') {
-		return nil
-	}
-	for {
-		key, err := s.plainString()
-		if err != nil {
-			return err
-		}
-		if !s.take(':') {
-			return errJSON
-		}
-		if err := each(key); err != nil {
-			return err
-		}
-		if s.take('}') {
-			return nil
-		}
-		if !s.take(',') {
-			return errJSON
-		}
-	}
-}
-
-// list reads an array and calls each when an element is next. each must read it.
-func (s *scanner) list(each func() error) error {
-	if !s.take('[') {
-		return fmt.Errorf("%w: an array is missing", errJSON)
-	}
-	if s.take(']') {
-		return nil
-	}
-	for {
-		if err := each(); err != nil {
-			return err
-		}
-		if s.take(']') {
-			return nil
-		}
-		if !s.take(',') {
-			return errJSON
-		}
-	}
-}
-
-// take reads a byte, after space, if it is next.
-func (s *scanner) take(b byte) bool {
-	if s.space(); s.pos < len(s.text) && s.text[s.pos] == b {
-		s.pos++
-		return true
-	}
-	return false
-}
-
-func (s *scanner) space() {
-	for s.pos < len(s.text) {
-		switch s.text[s.pos] {
-		case ' ', '\t', '\n', '\r':
-			s.pos++
-		default:
-			return
-		}
-	}
-}
-
-// null reads null if it is next.
-func (s *scanner) null() bool {
-	if s.space(); bytes.HasPrefix(s.text[s.pos:], []byte("null")) {
-		s.pos += len("null")
-		return true
-	}
-	return false
-}
-
-// string reads a string; it is answers.Text[from:to].
-func (s *scanner) string() (from, to int, err error) {
-	if !s.take('"') {
-		return 0, 0, fmt.Errorf("%w: a string is missing", errJSON)
-	}
-	from = s.pos
-	ascii := true
-	for ; s.pos < len(s.text); s.pos++ {
-		switch c := s.text[s.pos]; {
-		case c == '"':
-			to = s.pos
-			s.pos++
-			if !ascii && !utf8.Valid(s.text[from:to]) {
-				return 0, 0, fmt.Errorf("%w: not UTF-8", errJSON)
-			}
-			return from, to, nil
-		case c == '\\':
-			return s.escaped(from - 1)
-		case c < ' ':
-			return 0, 0, errJSON
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
-	}
-	return 0, 0, fmt.Errorf("%w: it ends in a string", errJSON)
-}
-
-// escaped reads the string that begins with the quote at begin and has an escape in it. Its text is put behind
-// the reply's.
-func (s *scanner) escaped(begin int) (from, to int, err error) {
-	d := json.NewDecoder(bytes.NewReader(s.text[begin:]))
-	var value string
-	if err := d.Decode(&value); err != nil {
-		return 0, 0, errJSON // the cause may quote the reply
-	}
-	s.pos = begin + int(d.InputOffset())
-	from = len(s.answers.Text)
-	s.answers.Text = append(s.answers.Text, value...)
-	return from, len(s.answers.Text), nil
-}
-
-// plainString reads a string and returns its text.
-func (s *scanner) plainString() ([]byte, error) {
-	from, to, err := s.string()
-	return s.answers.Text[from:to], err
-}
-
-// skip reads a value of no interest.
-func (s *scanner) skip(depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%w: nested too deeply", errJSON)
-	}
-	s.space()
-	if s.pos == len(s.text) {
-		return fmt.Errorf("%w: it ends early", errJSON)
-	}
-	switch s.text[s.pos] {
-	case '{':
-		return s.object(func([]byte) error { return s.skip(depth + 1) })
-	case '[':
-		return s.list(func() error { return s.skip(depth + 1) })
-	case '"':
-		_, _, err := s.string()
-		return err
-	}
+// digits reads digits. The value is right for up to 18 of them.
+func (s *scanner) digits() (value int64, count int) {
 	from := s.pos
-	for s.pos < len(s.text) && bytes.IndexByte([]byte(",]} \t\r\n"), s.text[s.pos]) < 0 {
+	for ; s.pos < len(s.text) && s.text[s.pos]-'0' <= 9; s.pos++ {
+		value = value*10 + int64(s.text[s.pos]-'0')
+	}
+	return value, s.pos - from
+}
+
+// fraction reads what may follow the whole part of a number.
+func (s *scanner) fraction() {
+	if s.pos < len(s.text) && s.text[s.pos] == '.' {
 		s.pos++
+		if _, n := s.digits(); n == 0 {
+			s.fail("a number without digits behind the point")
+		}
 	}
-	if !json.Valid(s.text[from:s.pos]) {
-		return errJSON
+	if s.pos < len(s.text) && s.text[s.pos]|0x20 == 'e' {
+		s.pos++
+		if s.pos < len(s.text) && (s.text[s.pos] == '+' || s.text[s.pos] == '-') {
+			s.pos++
+		}
+		if _, n := s.digits(); n == 0 {
+			s.fail("a number without an exponent")
+		}
 	}
-	return nil
+}
+
+// truncate returns the whole part of a number of any length, bounded by int64.
+func truncate(number []byte) int64 {
+	f, _ := strconv.ParseFloat(string(number), 64) // out of range gives an infinity, and that is bounded
+	switch {
+	case f >= math.MaxInt64:
+		return math.MaxInt64
+	case f <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(f)
+}
+
+// maxDepth is how deep a value that we skip may be nested. The service nests three deep.
+const maxDepth = 64
+
+// skip reads a value of any kind that nobody wants.
+func (s *scanner) skip(depth int) {
+	if depth > maxDepth {
+		s.fail("nested too deep")
+		return
+	}
+	switch c := s.peek(); c {
+	case '{':
+		s.pos++
+		for key := s.key(true); key != nil; key = s.key(false) {
+			s.skip(depth + 1)
+		}
+	case '[':
+		s.pos++
+		for first := true; s.more(first, ']'); first = false {
+			s.skip(depth + 1)
+		}
+	case '"':
+		s.str()
+	case 't':
+		s.literal("true")
+	case 'f':
+		s.literal("false")
+	case 'n':
+		s.literal("null")
+	default:
+		s.number()
+	}
 }

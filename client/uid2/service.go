@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// Service is a network that speaks the protocol. They differ in their hosts and in nothing else.
+// Service is one of the two networks that speak this protocol. Their keys, people and raw UIDs have nothing to do with
+// each other.
 type Service uint8
 
+// The networks.
 const (
 	UID2 Service = iota
 	EUID
 )
 
-// String returns the service's name as it stands in a table.
+// String returns "uid2" or "euid".
 func (s Service) String() string {
 	if s == EUID {
 		return "euid"
@@ -22,7 +24,7 @@ func (s Service) String() string {
 	return "uid2"
 }
 
-// ParseService is the inverse of String.
+// ParseService returns the service called "uid2" or "euid".
 func ParseService(name string) (Service, error) {
 	switch name {
 	case "uid2":
@@ -30,7 +32,7 @@ func ParseService(name string) (Service, error) {
 	case "euid":
 		return EUID, nil
 	}
-	return 0, fmt.Errorf("%q is neither uid2 nor euid", name)
+	return UID2, fmt.Errorf("service %q is neither uid2 nor euid", name)
 }
 
 // Production returns the base URL of the service's production environment.
@@ -41,35 +43,49 @@ func (s Service) Production() string {
 	return "https://prod.uidapi.com"
 }
 
-// CleanBaseURL drops from a base URL what belongs to the paths of the calls: a trailing slash, /v2 or /v3, which
-// some documentation prints. dropped is what was dropped, besides a lone slash.
+// CleanBaseURL strips from a base URL what belongs to the path of a call: a slash at the end, /v2 and /v3. The
+// documentation prints some base URLs with them. dropped is what was stripped.
 func CleanBaseURL(base string) (clean, dropped string) {
-	clean = strings.TrimRight(base, "/")
-	for _, version := range []string{"/v2", "/v3"} {
-		if rest, ok := strings.CutSuffix(clean, version); ok {
-			return strings.TrimRight(rest, "/"), version
+	clean = strings.TrimSpace(base)
+	given := clean
+	for {
+		shorter := strings.TrimRight(clean, "/")
+		shorter = strings.TrimSuffix(strings.TrimSuffix(shorter, "/v2"), "/v3")
+		if shorter == clean {
+			return clean, given[len(clean):]
 		}
+		clean = shorter
 	}
-	return clean, ""
 }
 
-// Environment names the environment behind a base URL: the known hosts by name, others by their host without
-// port. Raw UIDs of different environments differ for the same person.
-func Environment(s Service, base string) string {
-	u, err := url.Parse(base)
+// Environment names the environment that a base URL belongs to: uid2-prod for prod.uidapi.com and every host below it,
+// uid2-integ, euid-prod, euid-integ, and for a host it does not know, such as a private operator, the host itself
+// without its port. Raw UIDs differ between environments and must never mix.
+func Environment(s Service, baseURL string) string {
+	u, err := url.Parse(baseURL)
 	if err != nil {
 		return ""
 	}
-	switch host := strings.ToLower(u.Hostname()); {
-	case host == "prod.uidapi.com", strings.HasSuffix(host, ".prod.uidapi.com"):
-		return "uid2-prod"
-	case host == "operator-integ.uidapi.com":
-		return "uid2-integ"
-	case host == "prod.euid.eu":
-		return "euid-prod"
-	case host == "integ.euid.eu":
-		return "euid-integ"
-	default:
-		return host
+	host := hostOf(u)
+	if name := s.environment(host); name != "" {
+		return name
 	}
+	return host
+}
+
+func hostOf(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
+
+// environment names the environment of one of the service's own hosts, or nothing.
+func (s Service) environment(host string) string {
+	switch {
+	case s == UID2 && (host == "prod.uidapi.com" || strings.HasSuffix(host, ".prod.uidapi.com")):
+		return "uid2-prod"
+	case s == UID2 && host == "operator-integ.uidapi.com":
+		return "uid2-integ"
+	case s == EUID && host == "prod.euid.eu":
+		return "euid-prod"
+	case s == EUID && host == "integ.euid.eu":
+		return "euid-integ"
+	}
+	return ""
 }

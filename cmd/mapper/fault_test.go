@@ -76,7 +76,7 @@ func TestNothingLeaks(t *testing.T) {
 		{name: "401", faults: fail(401), code: exitRefused},
 		{name: "404", faults: fail(404), code: exitRefused},
 		{name: "413", faults: fail(413), code: exitFailed},
-		{name: "302", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 302, Location: "http://127.0.0.1:1/?" + key}}}, code: exitFailed},
+		{name: "302", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 302, Location: "http://127.0.0.1:1/?" + key}}}, code: exitRefused},
 		{name: "429", faults: fail(429), code: exitUnreachable},
 		{name: "500", faults: fail(500), code: exitUnreachable},
 		{name: "503", faults: fail(503), code: exitUnreachable},
@@ -201,6 +201,53 @@ func TestTwoAtOnce(t *testing.T) {
 	if err != nil || v.Runs != 1 || v.Rows != 2*5000 {
 		t.Errorf("%v\n%s", err, v)
 	}
+}
+
+// TestInterruptedWhileWaiting sends SIGTERM while standard input has nothing to say.
+func TestInterruptedWhileWaiting(t *testing.T) {
+	_, env := inProcess(t, sandbox.Options{})
+	c := command(t, env, "map", "-", "--out", filepath.Join(t.TempDir(), "out"), "--email", "email")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte("email\na@example.com\n")); err != nil {
+		t.Fatal(err)
+	}
+	var text safeBuffer
+	c.Stdout, c.Stderr = &text, &text
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); !strings.Contains(text.String(), "standard input") && time.Since(began) < 30*time.Second; {
+		time.Sleep(5 * time.Millisecond) // polls another process
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != exitInterrupted || time.Since(stopped) > 20*time.Second {
+		t.Fatalf("exit code %d after %v\n%s", code, time.Since(stopped), text.String())
+	}
+}
+
+// safeBuffer can be read while a process writes to it.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // TestInterrupted sends SIGTERM in the middle: exit code 3 within seconds, and the same command finishes.

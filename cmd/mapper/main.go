@@ -43,10 +43,14 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	code := exitCode(err)
+	switch {
+	case code == exitInterrupted:
+		fmt.Fprintln(a.stderr, "mapper: interrupted; run the same command again to continue")
+	case err != nil:
 		fmt.Fprintln(a.stderr, "mapper:", err)
 	}
-	return exitCode(err)
+	return code
 }
 
 // signals returns a context that the first SIGINT or SIGTERM cancels: the command stops in good order. The

@@ -121,6 +121,11 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 			return err
 		}
 	}
+	for _, name := range []string{"max-batch", "max-in-flight", "part-rows", "give-up-after", "part-interval", "max-rps"} {
+		if flag := c.Flags().Lookup(name); flag.Changed && strings.Trim(flag.Value.String(), "0s.") == "" {
+			return usagef("--%s 0: leave the flag out to have its default", name)
+		}
+	}
 	if c.Flags().Changed("max-invalid") {
 		job.MaxInvalid = &f.maxInvalid
 	}
