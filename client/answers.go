@@ -62,13 +62,3 @@ func (a *Answers) SetPrevious(i, from, to int) {
 func (a *Answers) SetWord(i, from, to int) { a.Items[i].word = span{uint32(from), uint32(to - from)} }
 
 func (a *Answers) text(s span) []byte { return a.Text[s.off : s.off+s.len : s.off+s.len] }
-
-// Copy makes item i the same as item j of from, texts included.
-func (a *Answers) Copy(i int, from *Answers, j int) {
-	a.Items[i] = from.Items[j]
-	for _, text := range []*span{&a.Items[i].uid, &a.Items[i].previous, &a.Items[i].word} {
-		begin := len(a.Text)
-		a.Text = append(a.Text, from.text(*text)...)
-		*text = span{uint32(begin), uint32(len(a.Text) - begin)}
-	}
-}

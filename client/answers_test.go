@@ -1,9 +1,6 @@
 package client
 
 import (
-	"bytes"
-	"fmt"
-	"math/rand/v2"
 	"testing"
 )
 
@@ -69,55 +66,5 @@ func TestAnswersResetReusesMemory(t *testing.T) {
 	a.Text = make([]byte, 0, 1<<20)
 	if n := testing.AllocsPerRun(10, func() { a.Reset(5000); a.Reset(10) }); n > 0 {
 		t.Errorf("Reset allocates %v times where there is room", n)
-	}
-}
-
-func TestAnswersCopy(t *testing.T) {
-	from := filled("uid", "previous", "word")
-	from.Items[0].Status, from.Items[0].RefreshFrom, from.Items[0].At = Mapped, 17, 18
-	to := filled("other", "", "")
-	to.Reset(2)
-	put(to, "something that was there before")
-	to.Copy(1, from, 0)
-	from.Reset(1)
-	put(from, "overwritten, all of it") // the copy must have texts of its own
-	got := to.Items[1]
-	if got.Status != Mapped || got.RefreshFrom != 17 || got.At != 18 {
-		t.Errorf("the copy is %+v", got)
-	}
-	if string(to.UID(1)) != "uid" || string(to.Previous(1)) != "previous" || string(to.Word(1)) != "word" {
-		t.Errorf("the texts of the copy are %q, %q, %q", to.UID(1), to.Previous(1), to.Word(1))
-	}
-	if to.Items[0] != (Answer{}) || !bytes.HasPrefix(to.Text, []byte("something that was there before")) {
-		t.Error("Copy changed something else")
-	}
-}
-
-// TestAnswersShuffled copies many answers back and forth in random order and compares all of them.
-func TestAnswersShuffled(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	const n = 200
-	var a, b Answers
-	a.Reset(n)
-	b.Reset(n)
-	for i := range n {
-		from, to := put(&a, fmt.Sprint("uid", i))
-		a.SetUID(i, from, to)
-		if i%3 == 0 {
-			from, to = put(&a, fmt.Sprint("before", i))
-			a.SetPrevious(i, from, to)
-		}
-	}
-	for _, i := range r.Perm(n) {
-		b.Copy(i, &a, n-1-i)
-	}
-	for i := range n {
-		j, before := n-1-i, ""
-		if j%3 == 0 {
-			before = fmt.Sprint("before", j)
-		}
-		if string(b.UID(i)) != fmt.Sprint("uid", j) || string(b.Previous(i)) != before {
-			t.Fatalf("answer %d is %q, %q; want that of %d", i, b.UID(i), b.Previous(i), j)
-		}
 	}
 }

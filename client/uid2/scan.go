@@ -28,6 +28,13 @@ func (s *scanner) fail(why string) {
 
 // peek skips white space and returns the next byte, or 0 at the end.
 func (s *scanner) peek() byte {
+	if s.pos < len(s.text) && s.text[s.pos] > ' ' {
+		return s.text[s.pos]
+	}
+	return s.space()
+}
+
+func (s *scanner) space() byte {
 	for ; s.pos < len(s.text); s.pos++ {
 		switch c := s.text[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -67,6 +74,11 @@ func (s *scanner) more(first bool, closing byte) bool {
 func (s *scanner) key(first bool) []byte {
 	if !s.more(first, '}') {
 		return nil
+	}
+	// The keys of an answer are one letter, and the service sends no white space.
+	if t := s.text[s.pos:]; len(t) > 4 && t[0] == '"' && t[2] == '"' && t[3] == ':' && t[1]-'a' <= 'z'-'a' {
+		s.pos += 4
+		return t[1:2]
 	}
 	key := s.decoded()
 	if s.peek() != ':' {
