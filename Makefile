@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test fuzz bench
+.PHONY: check format vet lint tidy build test million fuzz bench
 
 check: format vet lint tidy build test ## everything that CI runs
 
@@ -26,6 +26,9 @@ build:
 
 test:
 	go test -race ./...
+
+million: ## a million messy rows through an operator that throttles, fails and lies
+	MAPPER_TEST_ROWS=1000000 go test -run TestEveryRowUnderFaults -timeout 30m -v ./jobs
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

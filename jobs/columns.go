@@ -45,6 +45,9 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		if err != nil {
 			return p, nil, err
 		}
+		if slices.ContainsFunc(p.Identifiers, func(id pipeline.Identifier) bool { return id.Column == column }) {
+			return p, nil, usagef("%s: column %q is named twice; say once what it holds", in.Object.URI, name)
+		}
 		p.Identifiers = append(p.Identifiers, pipeline.Identifier{Column: column, Form: forms[i]})
 	}
 	if len(names) == 0 {
@@ -102,6 +105,9 @@ func columnOf(in *sources.Input, name string) (int, error) {
 	}
 	if len(like) == 1 {
 		return like[0], nil
+	}
+	if why, ok := in.Layout.Unreadable[name]; ok {
+		return 0, usagef("%s: column %q cannot be read: %s", in.Object.URI, name, why)
 	}
 	return 0, usagef("%s: no column %q; its columns are %s", in.Object.URI, name, columnNames(in))
 }

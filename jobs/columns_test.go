@@ -100,7 +100,7 @@ func TestNamedColumns(t *testing.T) {
 	if p.ID != 0 || len(p.Identifiers) != 2 || p.Identifiers[1].Column != 2 || p.Identifiers[1].Form != normalize.FormEmailHash {
 		t.Errorf("got %+v", p)
 	}
-	for _, bad := range []Columns{{Email: []string{"mail"}}, {ID: "nosuch"}, {Keep: []string{"nosuch"}}, {ID: "backup"}, {Keep: []string{"email"}}} {
+	for _, bad := range []Columns{{Email: []string{"mail"}}, {ID: "nosuch"}, {Keep: []string{"nosuch"}}, {ID: "backup"}, {Keep: []string{"email"}}, {Email: []string{"email"}}} {
 		bad.Email = append(bad.Email, "email")
 		if _, _, err := bad.resolve(in); err == nil {
 			t.Errorf("%+v: no error", bad)

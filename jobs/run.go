@@ -252,7 +252,7 @@ func (r *run) work(ctx context.Context, m *Map, api *uid2.Client) error {
 	last := r.chain.Last()
 	m.Monitor.begin(r.inputs, last, api)
 	if !last.Done {
-		if err := pipeline.Run(ctx, r.inputs, last, api, w, r.chain.Append, m.pipelineOptions(r, api)); err != nil {
+		if err := pipeline.Run(ctx, r.inputs, last, api, w, r.seal(m), m.pipelineOptions(r, api)); err != nil {
 			if ctx.Err() != nil {
 				r.status = StatusInterrupted
 			}
@@ -260,6 +260,17 @@ func (r *run) work(ctx context.Context, m *Map, api *uid2.Client) error {
 		}
 	}
 	return r.commit(m)
+}
+
+// seal returns the function that makes parts count.
+func (r *run) seal(m *Map) func(pipeline.Part) error {
+	return func(p pipeline.Part) error {
+		if err := r.chain.Append(p); err != nil {
+			return err
+		}
+		m.Log.Info("sealed", "run_id", r.plan.RunID, "part", p.N, "rows", p.Cursor.Lines)
+		return nil
+	}
 }
 
 // commit checks that everything is accounted for and makes the run visible.

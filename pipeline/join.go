@@ -167,6 +167,9 @@ func (j *joiner) answer(a *client.Answer, uid, previous, word []byte) error {
 		return j.part.mapped(out)
 	}
 	out.RejectedBy = sinks.ByService
+	if len(word) == 0 {
+		word = noAnswer
+	}
 	out.RawReason = append(out.RawReason[:0], word...)
 	switch a.Status {
 	case client.OptOut:
@@ -178,6 +181,9 @@ func (j *joiner) answer(a *client.Answer, uid, previous, word []byte) error {
 	}
 	return j.part.unmapped(out)
 }
+
+// noAnswer stands where the service gave neither a raw UID nor a word.
+var noAnswer = []byte("no answer")
 
 // remember keeps the answers of a chunk for the rows to come.
 func (j *joiner) remember(c *chunk) {

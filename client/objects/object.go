@@ -50,6 +50,9 @@ func Find(pattern string) ([]Object, error) {
 		if info.IsDir() {
 			continue // a glob may match folders; name one by itself to read it
 		}
+		if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: is no regular file, so it can be read only once; name the input - and redirect it into the program", p)
+		}
 		found = append(found, describe(p, info))
 	}
 	slices.SortFunc(found, func(a, b Object) int { return cmp.Compare(a.URI, b.URI) })

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,9 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := objects.Find("nosuch.csv"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a path that is not there: %v", err)
+	}
+	if _, err := objects.Find("/dev/null"); err == nil || !strings.Contains(err.Error(), "name the input -") {
+		t.Errorf("a device: %v", err)
 	}
 	if _, err := objects.Find("gs://bucket/x"); err == nil {
 		t.Error("an unknown storage: no error")
