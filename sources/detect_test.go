@@ -149,6 +149,8 @@ func TestRefused(t *testing.T) {
 		{"object over lines", "a.json", "{\n  \"id\": 1\n}\n", "", []string{"none of its first 3 lines", "jq -c"}},
 		{"two columns of one name", "a.csv", "id,email,email\n1,2,3\n", "", []string{`"email"`, "two columns"}},
 		{"header that cannot be read", "a.csv", "\"id,email\n1,2\n3,4\n", "csv", []string{"line 1", "quote not closed"}},
+		{"first object too long", "a.json", "{\"id\": \"" + strings.Repeat("x", 2<<20), "", []string{"first row is longer than"}},
+		{"header too long", "a.csv", "id," + strings.Repeat("x", 2<<20), "csv", []string{"first row is longer than"}},
 		{"unknown format", "a.csv", table, "xml", []string{`"xml"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -99,8 +99,8 @@ func Reopen(o objects.Object, l Layout, opts Options) *Input {
 	return &Input{Object: o, Layout: l, stdin: opts.Stdin}
 }
 
-// Sample returns all columns of up to 1000 of the first good rows, for finding out what the columns hold. It
-// is nil after Reopen.
+// Sample returns all columns of up to 1000 of the first good rows, for finding out what the columns hold.
+// (Malformed rows of Parquet, which are rare, stand among them as nulls.) It is nil after Reopen.
 func (in *Input) Sample() arrow.Record { return in.sample }
 
 const sampleRows = 1000

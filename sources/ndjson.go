@@ -208,6 +208,9 @@ func (h *head) objects(l Layout) (Layout, error) {
 			k.add(r.split.(*objectLines).line)
 		}
 	}
+	if rows == 0 {
+		return l, fmt.Errorf("its first row is longer than %d bytes", len(h.text))
+	}
 	if good == 0 {
 		return l, fmt.Errorf("none of its first %d lines is a JSON object; write one object a line (jq -c .)", rows)
 	}

@@ -3,6 +3,7 @@ package sources_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -322,6 +323,26 @@ func TestDamagedParquet(t *testing.T) {
 	}
 	if failed < 90 {
 		t.Errorf("only %d of 240 damaged files were found", failed)
+	}
+}
+
+// TestRowCountOfFooter: a footer whose totals differ is damage, however well the rest can be read.
+func TestRowCountOfFooter(t *testing.T) {
+	content := encodeParquet(t, sourcestest.Numbered(10), []string{"id", "email", "note"})
+	f, err := file.NewParquetReader(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.MetaData().NumRows = 11
+	b := bytes.NewBuffer(content[:len(content)-f.MetaData().Size()-8])
+	n, err := f.MetaData().WriteTo(b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(n)), "PAR1"...))
+	_, err = sources.Inspect(context.Background(), sourcestest.Write(t, "a.parquet", b.Bytes()), sources.Options{})
+	if err == nil || !strings.Contains(err.Error(), "do not add up to 11 rows") {
+		t.Errorf("%v, want that the rows do not add up", err)
 	}
 }
 

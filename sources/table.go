@@ -16,7 +16,7 @@ const delimiters = ",;\t|"
 func (h *head) table(l Layout) (Layout, error) {
 	guess := l.Format == ""
 	tabs := l.Format == TSV || guess && (h.name == "tsv" || h.name == "tab")
-	delimiter := h.delimiter(l.Format, l)
+	delimiter := h.bestDelimiter(l)
 	single := delimiter == 0
 	if single {
 		delimiter = ','
@@ -45,17 +45,17 @@ func (h *head) table(l Layout) (Layout, error) {
 	return l, err
 }
 
-// delimiter returns the delimiter with which most of the first rows are good: they have as many fields as the
+// bestDelimiter returns the delimiter with which most of the first rows are good: they have as many fields as the
 // first of them, and more than one. It returns 0 when none makes half of them good.
-func (h *head) delimiter(format Format, l Layout) byte {
+func (h *head) bestDelimiter(l Layout) byte {
 	var best byte
 	mostGood, mostFields := 0, 0
 	for _, c := range []byte(delimiters) {
-		if format == TSV && c != '\t' {
+		if l.Format == TSV && c != '\t' {
 			continue
 		}
-		fields, good, all := h.try(l, c)
-		if fields > 1 && good*2 > all && (good > mostGood || good == mostGood && fields > mostFields) {
+		fields, good, tried := h.try(l, c)
+		if fields > 1 && good*2 > tried && (good > mostGood || good == mostGood && fields > mostFields) {
 			best, mostGood, mostFields = c, good, fields
 		}
 	}
@@ -63,21 +63,21 @@ func (h *head) delimiter(format Format, l Layout) byte {
 }
 
 // try splits the first rows with a delimiter and counts those that are like the first.
-func (h *head) try(l Layout, delimiter byte) (fields, good, all int) {
+func (h *head) try(l Layout, delimiter byte) (fields, good, tried int) {
 	t, d := h.anyFields(l, delimiter)
-	for all < sampleRows {
+	for tried < sampleRows {
 		problem, ok := t.read()
 		if !ok {
 			break
 		}
-		if all++; problem == "" && all == 1 {
+		if tried++; problem == "" && tried == 1 {
 			fields = len(d.cells)
 		}
 		if problem == "" && len(d.cells) == fields {
 			good++
 		}
 	}
-	return fields, good, all
+	return fields, good, tried
 }
 
 // anyFields reads rows with any number of fields, which are in the cells of the splitter.

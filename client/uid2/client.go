@@ -38,11 +38,11 @@ type Client struct {
 	opts      Options
 	op        string // what errors begin with
 	url       *url.URL
-	header    http.Header
 	aead      cipher.AEAD
 	transport *transport.Transport
 
 	marked  atomic.Int64 // values found bad, that which was one too many included
+	flaky   atomic.Bool  // the service was seen to fail by chance
 	oddTime atomic.Int64
 }
 
@@ -124,13 +124,17 @@ func (c *Client) setCredentials() error {
 		return c.refused(err.Error(), "look at "+c.variable("SECRET_KEY")+": the secret is 44 characters that end in =")
 	}
 	c.aead = aead
-	c.header = http.Header{
-		"Authorization": {"Bearer " + key},
+	return nil
+}
+
+// header is made for every call: kept in the Client it would show the API key to whoever prints one.
+func (c *Client) header() http.Header {
+	return http.Header{
+		"Authorization": {"Bearer " + c.opts.APIKey.Reveal()},
 		// The bare type: the service compares the whole value, and takes anything else for base64.
 		"Content-Type":          {mediaBinary},
 		"X-Uid2-Client-Version": {"mapper-" + c.opts.Version},
 	}
-	return nil
 }
 
 // variable is the environment variable from which the command has one of our settings.

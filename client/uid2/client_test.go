@@ -79,8 +79,9 @@ func TestNewTakes(t *testing.T) {
 // TestClientIsNotPrinted prints everything that holds the credentials.
 func TestClientIsNotPrinted(t *testing.T) {
 	o := testOptions(nil)
-	if text := fmt.Sprintf("%v %+v %#v", o, o, o); strings.Contains(text, "marker") {
-		t.Errorf("options print as %s", text)
+	c := newClient(t, o)
+	if text := fmt.Sprintf("%v %+v %#v %v %+v %#v", o, o, o, c, c, c); strings.Contains(text, "marker") {
+		t.Errorf("printed as %s", text)
 	}
 }
 

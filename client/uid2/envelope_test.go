@@ -5,8 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"testing"
+
+	"mapper/client"
+	"mapper/client/transport"
 )
 
 // vectors are known answers of the official SDKs.
@@ -115,4 +119,40 @@ func TestOpenShort(t *testing.T) {
 			t.Errorf("%d bytes of %d were believed", n, len(body))
 		}
 	}
+}
+
+// FuzzReply puts anything where a reply or its plaintext should be. It may not panic, and without the secret nothing is
+// believed.
+func FuzzReply(f *testing.F) {
+	f.Add([]byte(whole("{}", "{}", "{}")), false)
+	f.Add([]byte(`{"status":"success","body":{"email_hash":[{"u":"\u0041"},{"e":"x"}],"phone_hash":[{}]}}`), true)
+	f.Add([]byte("short"), true)
+	c, err := New(testOptions(nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, text bool) {
+		x := exchange{client: c, part: part{ids: asked(), ans: new(client.Answers)}}
+		x.ans.Reset(3)
+		v, n := seed()
+		x.nonce = n
+		receive := func(body []byte) error {
+			header := http.Header{"Content-Type": {mediaBinary}}
+			if text {
+				header, body = http.Header{}, base64.StdEncoding.AppendEncode(nil, body)
+			}
+			buffer := append([]byte("before"), body...)
+			return x.accept(transport.Response{Status: 200, Header: header, Body: buffer[len("before"):], Buffer: buffer})
+		}
+		if err := receive(data); err == nil {
+			t.Error("believed without the secret")
+		}
+		plain := append(beginEnvelope(nil, v, n, 1)[1+ivLen:], data...)
+		if receive(c.aead.Seal(v[:], v[:], plain, nil)) != nil || x.final != nil {
+			return
+		}
+		for i := range x.ans.Items {
+			_, _, _ = x.ans.UID(i), x.ans.Previous(i), x.ans.Word(i)
+		}
+	})
 }

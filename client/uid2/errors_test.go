@@ -24,7 +24,7 @@ func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		fault    fault
-		fault_   client.Fault
+		turn     client.Fault
 		want     string
 		requests int
 	}{
@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 				if !errors.As(err, &failed) {
 					t.Fatalf("got %v", err)
 				}
-				if failed.Fault != c.fault_ || failed.Status != c.fault.status || !strings.Contains(err.Error(), c.want) || len(o.requests) != c.requests {
+				if failed.Fault != c.turn || failed.Status != c.fault.status || !strings.Contains(err.Error(), c.want) || len(o.requests) != c.requests {
 					t.Errorf("got fault %d, HTTP %d, %v after %d requests; want %q", failed.Fault, failed.Status, err, len(o.requests), c.want)
 				}
 				if failed.Op != "uid2 identity/map" || strings.Contains(err.Error(), "marker") || strings.Contains(err.Error(), "\n") {

@@ -50,7 +50,7 @@ var errFailing = errors.New("HTTP 500")
 // a row ends it with errFailing; max500 of 0 means to go on until the transport gives up.
 func (c *Client) ask(ctx context.Context, p part, max500 int) error {
 	x := exchange{client: c, part: p}
-	call := &transport.Call{Op: c.op, URL: c.url, Header: c.header, Build: x.build, Accept: x.accept, Max500: max500}
+	call := &transport.Call{Op: c.op, URL: c.url, Header: c.header(), Build: x.build, Accept: x.accept, Max500: max500}
 	r, err := c.transport.Do(ctx, call, p.ans.Text)
 	if err == nil && isTooOld(r) {
 		// Built in time and yet too old: perhaps it was held up on the way, so one more is worth it.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"mapper/client"
@@ -44,6 +45,7 @@ func (c *Client) probe(ctx context.Context) (healthy bool, err error) {
 	if !errors.Is(err, errFailing) {
 		return true, err
 	}
+	c.flaky.Store(true)
 	return false, c.ask(ctx, p, 0)
 }
 
@@ -52,20 +54,34 @@ func (c *Client) probe(ctx context.Context) (healthy bool, err error) {
 // It looks for the first bad value by binary search: if the left half of what is left succeeds it is answered and the value
 // is in the right half, which need not be asked; if not, it is in the left half. So everything before the value is answered
 // on the way, and everything after it waits for one request at the end; if that fails, there is another bad value.
-// For one bad value among n that is at most ⌈log₂ n⌉ requests for the search and four to make sure.
 func (c *Client) bisect(ctx context.Context, p part) error {
+	batch := len(p.ids)
 	for {
 		n, alone, err := c.firstBad(ctx, p)
 		if err != nil {
 			return err
 		}
 		p = p.slice(n, len(p.ids))
-		again, err := c.confirm(ctx, p, alone)
+		again, err := c.confirm(ctx, p, alone, c.confirmations(batch))
 		if err != nil || !again {
 			return err
 		}
 		p = p.slice(1, len(p.ids))
 	}
+}
+
+// confirmations is how often a value of a batch of n must fail alone before it is marked. A bad value may cost 2⌈log₂ n⌉
+// requests, which is plenty for a large batch: half of them go into the search, and most of the rest is well spent on
+// certainty, for a service that fails by chance now and then would have innocent values marked. A small batch costs little
+// anyway, and once the service was caught failing by chance, certainty is worth more than requests.
+func (c *Client) confirmations(n int) int {
+	switch {
+	case c.flaky.Load():
+		return 20
+	case n < 64:
+		return 8
+	}
+	return max(4, bits.Len(uint(n-1))-4)
 }
 
 // firstBad finds the first bad value of a part that fails and answers all before it. alone is whether the value itself was
@@ -88,23 +104,26 @@ func (c *Client) firstBad(ctx context.Context, p part) (n int, alone bool, err e
 	return from, alone, nil
 }
 
-// confirm marks the first value of a part if it is bad for certain: it fails alone, then something else succeeds, then it
-// fails alone again. What is asked in between is the rest, which has to be asked anyway; if that fails too, a probe. again
-// is whether the rest fails and has to be searched.
-func (c *Client) confirm(ctx context.Context, p part, alone bool) (again bool, err error) {
+// confirm marks the first value of a part if it is bad for certain: it fails alone all but one of the times, then something
+// else succeeds, then it fails alone once more. What is asked in between is the rest, which has to be asked anyway; if that
+// fails too, a probe. again is whether the rest fails and has to be searched.
+func (c *Client) confirm(ctx context.Context, p part, alone bool, times int) (again bool, err error) {
 	value, rest := p.slice(0, 1), p.slice(1, len(p.ids))
-	bad := alone
-	if !bad {
-		if bad, err = c.fails(ctx, value); err != nil {
-			return false, err
-		}
+	before := times - 1
+	if alone {
+		before--
+	}
+	bad, err := c.failsAlways(ctx, value, before)
+	if err != nil {
+		return false, err
 	}
 	if len(rest.ids) > 0 {
-		if again, err = c.fails(ctx, rest); err != nil {
+		if again, err = c.failsAlways(ctx, rest, 1); err != nil {
 			return false, err
 		}
 	}
 	if !bad {
+		c.flaky.Store(true)
 		return again, nil
 	}
 	if again || len(rest.ids) == 0 {
@@ -116,19 +135,24 @@ func (c *Client) confirm(ctx context.Context, p part, alone bool) (again bool, e
 			return false, c.batch(ctx, p)
 		}
 	}
-	if bad, err = c.fails(ctx, value); err != nil || !bad {
-		return again, err
+	if bad, err = c.failsAlways(ctx, value, 1); err != nil {
+		return false, err
+	}
+	if !bad {
+		c.flaky.Store(true)
+		return again, nil
 	}
 	return again, c.mark(value)
 }
 
-// fails asks for a part and says whether it got a 500.
-func (c *Client) fails(ctx context.Context, p part) (bool, error) {
-	err := c.ask(ctx, p, 1)
-	if errors.Is(err, errFailing) {
-		return true, nil
+// failsAlways asks for a part so many times and says whether it got a 500 each time. It is answered if not.
+func (c *Client) failsAlways(ctx context.Context, p part, times int) (bool, error) {
+	for range times {
+		if err := c.ask(ctx, p, 1); !errors.Is(err, errFailing) {
+			return false, err
+		}
 	}
-	return false, err
+	return true, nil
 }
 
 // poisonWord is what stands in place of the service's word for a value that makes it fail.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
@@ -113,14 +112,14 @@ const (
 	highs = 0x80 * ones
 )
 
-// special returns in the lowest bit that is set in the answer, counted from 0 and divided by 8, the first of 8 bytes that
-// a JSON string does not take as it is: a control character, a quote, a backslash, or anything beyond ASCII.
-// (x - ones) &^ x & highs marks the zero bytes of x; marks above the first may be wrong, so only the first is used.
+// special marks, by its high bit, the first of 8 bytes that a JSON string does not take as it is: a control character, a
+// quote, a backslash, or anything beyond ASCII. It is 0 when there is none. Subtracting borrows through a byte that is too
+// small, so marks above the first mean nothing.
 func special(w uint64) uint64 {
-	control := (w - 0x20*ones) &^ w
-	quote := w ^ '"'*ones
-	slash := w ^ '\\'*ones
-	return (control | (quote-ones)&^quote | (slash-ones)&^slash | w) & highs
+	control := w - ' '*ones
+	quote := (w ^ '"'*ones) - ones
+	backslash := (w ^ '\\'*ones) - ones
+	return (control | quote | backslash | w) & highs
 }
 
 // str reads a string and returns where its inside lies. An escaped one has to be resolved before use.
@@ -129,10 +128,10 @@ func (s *scanner) str() (from, to int, escaped bool) {
 		s.fail("no string")
 		return 0, 0, false
 	}
-	from = s.pos + 1
-	pos := from
-	for pos+8 <= len(s.text) {
-		marks := special(binary.LittleEndian.Uint64(s.text[pos:]))
+	text, pos := s.text, s.pos+1
+	from = pos
+	for pos+8 <= len(text) {
+		marks := special(binary.LittleEndian.Uint64(text[pos:]))
 		if marks == 0 {
 			pos += 8
 			continue
@@ -140,7 +139,7 @@ func (s *scanner) str() (from, to int, escaped bool) {
 		pos += bits.TrailingZeros64(marks) / 8
 		break
 	}
-	if pos < len(s.text) && s.text[pos] == '"' {
+	if pos < len(text) && text[pos] == '"' {
 		s.pos = pos + 1
 		return from, pos, false
 	}
@@ -213,73 +212,6 @@ func (s *scanner) literal(word string) {
 		return
 	}
 	s.pos += len(word)
-}
-
-// number reads a number and returns its whole part, or the nearest int64 to one that is out of reach.
-func (s *scanner) number() int64 {
-	s.peek()
-	from := s.pos
-	if s.pos < len(s.text) && s.text[s.pos] == '-' {
-		s.pos++
-	}
-	first := s.pos
-	n, digits := s.digits()
-	if digits == 0 || digits > 1 && s.text[first] == '0' {
-		s.fail("no number")
-		return 0
-	}
-	whole := s.pos
-	s.fraction()
-	if s.err != nil {
-		return 0
-	}
-	switch {
-	case s.pos > whole || digits > 18:
-		return truncate(s.text[from:s.pos])
-	case first > from:
-		return -n
-	}
-	return n
-}
-
-// digits reads digits. The value is right for up to 18 of them.
-func (s *scanner) digits() (value int64, count int) {
-	from := s.pos
-	for ; s.pos < len(s.text) && s.text[s.pos]-'0' <= 9; s.pos++ {
-		value = value*10 + int64(s.text[s.pos]-'0')
-	}
-	return value, s.pos - from
-}
-
-// fraction reads what may follow the whole part of a number.
-func (s *scanner) fraction() {
-	if s.pos < len(s.text) && s.text[s.pos] == '.' {
-		s.pos++
-		if _, n := s.digits(); n == 0 {
-			s.fail("a number without digits behind the point")
-		}
-	}
-	if s.pos < len(s.text) && s.text[s.pos]|0x20 == 'e' {
-		s.pos++
-		if s.pos < len(s.text) && (s.text[s.pos] == '+' || s.text[s.pos] == '-') {
-			s.pos++
-		}
-		if _, n := s.digits(); n == 0 {
-			s.fail("a number without an exponent")
-		}
-	}
-}
-
-// truncate returns the whole part of a number of any length, bounded by int64.
-func truncate(number []byte) int64 {
-	f, _ := strconv.ParseFloat(string(number), 64) // out of range gives an infinity, and that is bounded
-	switch {
-	case f >= math.MaxInt64:
-		return math.MaxInt64
-	case f <= math.MinInt64:
-		return math.MinInt64
-	}
-	return int64(f)
 }
 
 // maxDepth is how deep a value that we skip may be nested. The service nests three deep.

@@ -196,3 +196,10 @@ func wantError(t *testing.T, err error, fault client.Fault, texts ...string) {
 		}
 	}
 }
+
+// faultOf returns the *client.Error in err, or nil.
+func faultOf(err error) *client.Error {
+	var e *client.Error
+	errors.As(err, &e)
+	return e
+}

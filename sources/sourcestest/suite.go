@@ -27,7 +27,7 @@ type Options struct {
 }
 
 // many is enough rows for several batches.
-const many = 9000
+const many = 8500
 
 // Run checks that the rows an encoder writes to a file of the given name are read back.
 func Run(t *testing.T, name string, encode Encode, opts Options) {
