@@ -41,15 +41,7 @@ type RunState struct {
 
 // Inspect returns what a table holds.
 func Inspect(uri string) (*Inspection, error) {
-	t, err := table.Open(uri)
-	if err != nil {
-		return nil, err
-	}
-	about, err := t.About()
-	if err != nil {
-		return nil, noTable(uri, err)
-	}
-	runs, err := t.Runs()
+	t, about, runs, err := openTable(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -131,14 +123,7 @@ func (i *Inspection) String() string {
 
 // LiveFiles returns the URIs of a dataset's parts in the committed runs that no other replaces.
 func LiveFiles(uri, dataset string) ([]string, error) {
-	t, err := table.Open(uri)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.About(); err != nil {
-		return nil, noTable(uri, err)
-	}
-	runs, err := t.Runs()
+	t, _, runs, err := openTable(uri)
 	if err != nil {
 		return nil, err
 	}

@@ -36,14 +36,7 @@ var ErrDamaged = errors.New("the table is damaged; map the inputs of the runs na
 // are taken again from the parts with another Parquet implementation than the one that wrote them. Damage is
 // reported in the result and by [ErrDamaged].
 func Verify(ctx context.Context, uri string) (*Verification, error) {
-	t, err := table.Open(uri)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.About(); err != nil {
-		return nil, noTable(uri, err)
-	}
-	runs, err := t.Runs()
+	t, _, runs, err := openTable(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +57,20 @@ func Verify(ctx context.Context, uri string) (*Verification, error) {
 	return v, nil
 }
 
-func noTable(uri string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
+// openTable opens a table that has to be there.
+func openTable(uri string) (t *table.Table, about table.About, runs []table.Run, err error) {
+	if t, err = table.Open(uri); err != nil {
+		return nil, about, nil, err
 	}
-	return err
+	about, err = t.About()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
+	}
+	if err != nil {
+		return nil, about, nil, err
+	}
+	runs, err = t.Runs()
+	return t, about, runs, err
 }
 
 func (v *Verification) damage(format string, args ...any) {

@@ -214,12 +214,19 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	if _, err := in.Write([]byte("email\na@example.com\n")); err != nil {
 		t.Fatal(err)
 	}
+	interrupt(t, c, func(output string) bool { return strings.Contains(output, "standard input") })
+}
+
+// interrupt starts a command, sends it SIGTERM when it is ready, and wants exit code 3 within 20 seconds. It
+// returns the output.
+func interrupt(t *testing.T, c *exec.Cmd, ready func(output string) bool) string {
+	t.Helper()
 	var text safeBuffer
 	c.Stdout, c.Stderr = &text, &text
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for began := time.Now(); !strings.Contains(text.String(), "standard input") && time.Since(began) < 30*time.Second; {
+	for began := time.Now(); !ready(text.String()) && time.Since(began) < 30*time.Second; {
 		time.Sleep(5 * time.Millisecond) // polls another process
 	}
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
@@ -230,6 +237,7 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	if code := c.ProcessState.ExitCode(); code != exitInterrupted || time.Since(stopped) > 20*time.Second {
 		t.Fatalf("exit code %d after %v\n%s", code, time.Since(stopped), text.String())
 	}
+	return text.String()
 }
 
 // safeBuffer can be read while a process writes to it.
@@ -257,29 +265,12 @@ func TestInterrupted(t *testing.T) {
 	writeEmails(t, input, 20_000)
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"map", input, "--out", out, "--max-batch", "100", "--max-in-flight", "2", "--part-rows", "1000"}
-	c := command(t, env, args...)
-	var text bytes.Buffer
-	c.Stdout, c.Stderr = &text, &text
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	sealed := func() bool {
+	said := interrupt(t, command(t, env, args...), func(string) bool {
 		found, err := filepath.Glob(filepath.Join(out, "_runs", "*", "progress", "*.json"))
 		return err == nil && len(found) >= 2
-	}
-	for began := time.Now(); !sealed() && time.Since(began) < 30*time.Second; {
-		time.Sleep(5 * time.Millisecond) // polls another process
-	}
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	stopped := time.Now()
-	_ = c.Wait()
-	if code := c.ProcessState.ExitCode(); code != exitInterrupted || time.Since(stopped) > 20*time.Second {
-		t.Fatalf("exit code %d after %v\n%s", code, time.Since(stopped), text.String())
-	}
-	if !strings.Contains(text.String(), "interrupted") {
-		t.Errorf("the output does not say so:\n%s", text.String())
+	})
+	if !strings.Contains(said, "interrupted; run the same command again to continue") {
+		t.Errorf("the output does not say so:\n%s", said)
 	}
 	code, output := runToEnd(t, command(t, env, args...))
 	if code != exitDone || !strings.Contains(output, "continuing") || !strings.Contains(output, "20,000 rows") {
