@@ -37,9 +37,12 @@ func (c *Columns) named() (names []string, forms []normalize.Form) {
 
 // resolve finds the columns in one input. why says, a line for each identifier column, what spoke for it.
 func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, err error) {
-	p = pipeline.Input{Source: in, ID: pipeline.NoColumn}
+	p = pipeline.Input{Source: in, ID: pipeline.NoColumn, AllowRaw: c.AllowRaw}
 	looks := lookAt(in)
 	names, forms := c.named()
+	if len(names) > maxIdentifiers {
+		return p, nil, usagef("%d columns with identifiers are named; %d is the most", len(names), maxIdentifiers)
+	}
 	for i, name := range names {
 		column, err := columnOf(in, name)
 		if err != nil {
@@ -70,7 +73,11 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 	return p, why, c.checkRaw(&p, looks)
 }
 
-// checkRaw refuses to copy raw identifiers into the output.
+// maxIdentifiers is how many identifier columns an input may have: the pipeline numbers them in a byte.
+const maxIdentifiers = 255
+
+// checkRaw refuses to copy raw identifiers into the output, as far as the sample shows any. The pipeline looks at
+// every value.
 func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 	if c.AllowRaw {
 		return nil
@@ -80,7 +87,9 @@ func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 		copied = append([]int{p.ID}, copied...)
 	}
 	for _, column := range copied {
-		raw := looks[column].share(looks[column].emails+looks[column].phones) > 0.02
+		l := looks[column]
+		hint, _ := hintOf(p.Source.Layout.Columns[column].Name)
+		raw := l.emails+l.phones > 0 || hint == hintPhone && l.national > 0
 		for _, id := range p.Identifiers {
 			raw = raw || id.Column == column && (id.Form == normalize.FormEmail || id.Form == normalize.FormPhone)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ type Map struct {
 	MaxInFlight int           // default 20
 	MaxRPS      float64       // default: adapted to the service
 	GiveUpAfter time.Duration // default 15 min
-	MaxPoison   int           // default 20
+	MaxPoison   int           // default 20; negative is none
 
 	Memory     int64    // byte budget; default 192 MB
 	MaxInvalid *float64 // share at which to give up; nil is never
@@ -70,6 +71,9 @@ const (
 	HygieneOn  Hygiene = false // strip it; the zero value
 	HygieneOff Hygiene = true  // take values as they are
 )
+
+// stdin is the input that stands for standard input.
+const stdin = "-"
 
 // DefaultMemory is the byte budget of a process.
 const DefaultMemory = 192_000_000
@@ -125,10 +129,14 @@ func (m *Map) check() error {
 		return usagef("--max-batch %d: a request takes 1 to %d identities", m.MaxBatch, uid2.MaxItems)
 	case m.MaxInFlight < 1:
 		return usagef("--max-in-flight %d: at least 1", m.MaxInFlight)
-	case m.MaxInvalid != nil && (*m.MaxInvalid < 0 || *m.MaxInvalid > 1):
+	case m.MaxInvalid != nil && !(*m.MaxInvalid >= 0 && *m.MaxInvalid <= 1):
 		return usagef("--max-invalid %g is a share, from 0 to 1", *m.MaxInvalid)
-	case m.Limit < 0 || m.PartRows < 0 || m.PartBytes < 0 || m.PartInterval < 0 || m.MaxRPS < 0 || m.MaxPoison < 0:
+	case m.Limit < 0 || m.PartRows < 0 || m.PartBytes < 0 || m.PartInterval < 0 || !(m.MaxRPS >= 0):
 		return usagef("a number that says how many or how long cannot be negative")
+	case m.PartBytes > m.Memory/2:
+		return usagef("--part-bytes %s: an open part may have half of --memory %s at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
+	case len(m.Inputs) > 1 && slices.Contains(m.Inputs, stdin):
+		return usagef("standard input (-) is read alone, without other inputs")
 	}
 	return nil
 }
@@ -143,6 +151,9 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	}
 	t, err := table.Open(m.Out)
 	if err != nil {
+		return nil, usagef("--out: %v", err)
+	}
+	if err := t.Check(m.Service.String(), m.Environment); err != nil {
 		return nil, err
 	}
 	if m.RunID != "" {
@@ -151,7 +162,9 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return done, err
 		}
 	}
-	m.Stdin = interruptible(ctx, m.Stdin)
+	var letGo func()
+	m.Stdin, letGo = interruptible(ctx, m.Stdin)
+	defer letGo()
 	api, err := m.client()
 	if err != nil {
 		return nil, err
@@ -160,7 +173,8 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = run.work(ctx, &m, api)
+	run.api = api
+	err = run.work(ctx, &m)
 	summary := run.summary(began)
 	if release := run.release(); err == nil {
 		err = release
@@ -169,19 +183,24 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 }
 
 // interruptible returns a reader of stdin that fails once ctx has ended, also while a read waits for whoever
-// writes. That read goes on in the background until there is something to read, or the process ends.
-func interruptible(ctx context.Context, stdin io.Reader) io.Reader {
+// writes, and a function that lets go of it. A read that is waiting then goes on in the background until there is
+// something to read, or the process ends.
+func interruptible(ctx context.Context, stdin io.Reader) (r io.Reader, letGo func()) {
 	if stdin == nil {
-		return nil
+		return nil, func() {}
 	}
-	r, w := io.Pipe()
-	context.AfterFunc(ctx, func() { w.CloseWithError(context.Cause(ctx)) })
-	return &lazy{Reader: r, begin: sync.OnceFunc(func() {
+	from, to := io.Pipe()
+	unhook := context.AfterFunc(ctx, func() { to.CloseWithError(context.Cause(ctx)) })
+	begin := sync.OnceFunc(func() {
 		go func() {
-			_, err := io.Copy(w, stdin)
-			w.CloseWithError(err)
+			_, err := io.Copy(to, stdin)
+			to.CloseWithError(err)
 		}()
-	})}
+	})
+	return &lazy{Reader: from, begin: begin}, func() {
+		unhook()
+		_ = from.Close() // never fails
+	}
 }
 
 // lazy begins with the first read.
@@ -222,10 +241,12 @@ func (m *Map) client() (*uid2.Client, error) {
 		MaxBatch:     m.MaxBatch,
 		MaxPoison:    m.MaxPoison,
 		Version:      m.Version,
+		Logger:       m.Log,
 		Transport: transport.Options{
 			MaxInFlight: m.MaxInFlight,
 			MaxRPS:      m.MaxRPS,
 			GiveUpAfter: m.GiveUpAfter,
+			OnRetry:     m.logRetries(),
 		},
 	})
 }
@@ -238,17 +259,18 @@ func (m *Map) settings() map[string]string {
 		"environment": m.Environment,
 		"format":      string(m.Format),
 		"id":          m.Columns.ID,
-		"email":       list(m.Columns.Email),
-		"phone":       list(m.Columns.Phone),
-		"email_hash":  list(m.Columns.EmailHash),
-		"phone_hash":  list(m.Columns.PhoneHash),
-		"keep":        list(m.Columns.Keep),
+		"email":       fmt.Sprintf("%q", m.Columns.Email),
+		"phone":       fmt.Sprintf("%q", m.Columns.Phone),
+		"email_hash":  fmt.Sprintf("%q", m.Columns.EmailHash),
+		"phone_hash":  fmt.Sprintf("%q", m.Columns.PhoneHash),
+		"keep":        fmt.Sprintf("%q", m.Columns.Keep),
+		"allow_raw":   fmt.Sprint(m.Columns.AllowRaw),
 		"hygiene":     map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
 		"limit":       fmt.Sprint(m.Limit),
 	}
 }
 
-func (m *Map) pipelineOptions(r *run, api *uid2.Client) pipeline.Options {
+func (m *Map) pipelineOptions(r *run) pipeline.Options {
 	return pipeline.Options{
 		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff},
 		MaxBatch:     m.MaxBatch,
@@ -262,20 +284,26 @@ func (m *Map) pipelineOptions(r *run, api *uid2.Client) pipeline.Options {
 		Before:       r.counts().Counts,
 		Progress:     &m.Monitor.progress,
 		Malformed:    m.logMalformed(),
-		Usage: func() pipeline.Usage {
-			s := api.Stats()
-			return pipeline.Usage{Requests: s.Requests, Retries: s.Retries, Throttled: s.Throttled}
-		},
+		Usage:        r.usage,
 	}
 }
 
 // find returns the inputs that the job names.
 func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
-	found, err := sources.List(ctx, m.Inputs)
-	if err != nil {
-		if m.AllowEmpty && (errors.Is(err, sources.ErrNoFiles) || errors.Is(err, fs.ErrNotExist)) {
-			return nil, nil
+	var patterns []string
+	for _, pattern := range m.Inputs {
+		_, err := sources.List(ctx, []string{pattern})
+		switch {
+		case m.AllowEmpty && (errors.Is(err, sources.ErrNoFiles) || errors.Is(err, fs.ErrNotExist)):
+			m.Log.Warn("there is no such input", "input", pattern)
+		case err != nil:
+			return nil, err
+		default:
+			patterns = append(patterns, pattern)
 		}
+	}
+	found, err := sources.List(ctx, patterns)
+	if err != nil && len(patterns) > 0 {
 		return nil, err
 	}
 	for _, pattern := range m.Inputs {
@@ -303,5 +331,29 @@ func (m *Map) logMalformed() func(uri string, line int64, reason string) {
 		} else if logged == loggedMalformed+1 {
 			m.Log.Warn("more malformed lines follow; see the unmapped rows with reason INVALID_ROW")
 		}
+	}
+}
+
+// retriesLogged is how often retries are logged at most: one line for an episode and for each half minute of it,
+// not one for each request.
+const retriesLogged = 30 * time.Second
+
+// logRetries returns a function that says that requests have to be repeated, and why.
+func (m *Map) logRetries() func(transport.Retry) {
+	var mu sync.Mutex
+	var last time.Time
+	quiet := 0 // retries that were not logged
+	return func(r transport.Retry) {
+		mu.Lock()
+		defer mu.Unlock()
+		if quiet++; time.Since(last) < retriesLogged {
+			return
+		}
+		args := []any{"status", r.Status, "retries", quiet, "wait", r.Wait.Round(time.Millisecond)}
+		if r.Err != nil {
+			args = append(args, "cause", r.Err)
+		}
+		m.Log.Warn("requests have to be repeated", args...)
+		last, quiet = time.Now(), 0
 	}
 }

@@ -30,7 +30,8 @@ type run struct {
 	plan    table.Plan
 	inputs  []pipeline.Input
 	chain   *table.Chain
-	resumed int // parts sealed by earlier processes
+	resumed int // links of the chain that earlier processes have made
+	api     *uid2.Client
 	status  Status
 	result  *table.Manifest // once it is committed
 	release func() error    // of the lease
@@ -40,42 +41,37 @@ const shard = 0
 
 // open continues the unfinished run of the same job, or plans a new one, and takes its lease.
 func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
-	objects, err := m.find(ctx, t)
+	found, err := m.find(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Claim(m.Service.String(), m.Environment); err != nil {
-		return nil, err
-	}
-	planned, err := t.PlanningLease(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := m.openRun(ctx, t, objects)
-	return r, errors.Join(err, planned())
-}
-
-func (m *Map) openRun(ctx context.Context, t *table.Table, found []objects.Object) (*run, error) {
 	r := &run{table: t, status: StatusFailed}
 	fingerprint := fingerprintOf(m.settings(), found)
-	resumable := !slices.Contains(m.Inputs, "-")
-	if !resumable {
-		m.Log.Warn("standard input cannot be read again: if this run is interrupted, it starts from the beginning")
-	}
-	plan, err := m.unfinished(t, fingerprint, resumable, found)
+	plan, err := m.unfinished(t, fingerprint, found)
 	if err != nil {
 		return nil, err
 	}
 	if plan == nil {
-		if plan, r.inputs, err = m.newPlan(ctx, t, fingerprint, found); err != nil {
+		if !m.resumable() {
+			m.Log.Warn("standard input cannot be read again: if this run is interrupted, it starts from the beginning")
+		}
+		// Looking into inputs can take long, with standard input as long as its writer likes: nobody waits for it.
+		draft, inputs, err := m.draft(ctx, t, fingerprint, found)
+		if err != nil {
 			return nil, err
 		}
-		m.Log.Info("planned", "run_id", plan.RunID, "inputs", len(plan.Inputs))
-	} else {
-		r.inputs = reopen(plan, sources.Options{})
+		if plan, err = m.settle(ctx, t, draft, found); err != nil {
+			return nil, err
+		}
+		if plan.RunID == draft.RunID {
+			r.inputs = inputs
+		}
 	}
 	r.plan = *plan
-	if r.release, err = t.Lease(r.plan.RunID, shard); err != nil {
+	if r.inputs == nil {
+		r.inputs = m.reopen(plan)
+	}
+	if r.release, err = t.Lease(ctx, r.plan.RunID, shard); err != nil {
 		return nil, err
 	}
 	if r.chain, err = t.Chain(r.plan.RunID, shard); err != nil {
@@ -87,8 +83,40 @@ func (m *Map) openRun(ctx context.Context, t *table.Table, found []objects.Objec
 	return r, nil
 }
 
+// settle makes a draft the plan of a new run, unless another process has planned the same job meanwhile: then it
+// returns that plan. One process at a time does this.
+func (m *Map) settle(ctx context.Context, t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
+	release, err := t.PlanningLease(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := m.unfinished(t, draft.Fingerprint, found)
+	if plan == nil && err == nil {
+		plan, err = m.create(t, draft, found)
+	}
+	return plan, errors.Join(err, release())
+}
+
+func (m *Map) create(t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
+	if err := t.Claim(m.Service.String(), m.Environment); err != nil {
+		return nil, err
+	}
+	stands, err := t.CreatePlan(draft)
+	if err != nil {
+		return nil, err
+	}
+	if stands.Fingerprint != draft.Fingerprint {
+		return nil, usagef("run %s is another job: %s; choose another --run-id", draft.RunID, m.difference(&stands, found))
+	}
+	m.Log.Info("planned", "run_id", stands.RunID, "inputs", len(stands.Inputs))
+	return &stands, nil
+}
+
+// resumable says whether the inputs can be read again.
+func (m *Map) resumable() bool { return !slices.Contains(m.Inputs, stdin) }
+
 // unfinished returns the plan of the run that the job continues, or nil.
-func (m *Map) unfinished(t *table.Table, fingerprint string, resumable bool, found []objects.Object) (*table.Plan, error) {
+func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Object) (*table.Plan, error) {
 	if m.RunID != "" {
 		p, err := t.Plan(m.RunID)
 		switch {
@@ -96,18 +124,20 @@ func (m *Map) unfinished(t *table.Table, fingerprint string, resumable bool, fou
 			return nil, nil
 		case err != nil:
 			return nil, err
-		case !resumable:
+		case m.Fresh:
+			return nil, usagef("run %s is unfinished, and --fresh does not continue it; choose another --run-id", m.RunID)
+		case !m.resumable():
 			return nil, usagef("run %s is unfinished and read standard input, which cannot be read again; choose another --run-id", m.RunID)
 		case p.Fingerprint != fingerprint:
 			return nil, usagef("run %s is unfinished and is another job: %s; choose another --run-id", m.RunID, m.difference(&p, found))
 		}
 		return &p, nil
 	}
-	if m.Fresh || !resumable {
-		return nil, nil
-	}
 	runs, err := t.Runs()
-	if err != nil {
+	if err == nil {
+		err = t.Repair(runs)
+	}
+	if err != nil || m.Fresh || !m.resumable() {
 		return nil, err
 	}
 	var same *table.Plan
@@ -141,7 +171,10 @@ func (m *Map) difference(p *table.Plan, found []objects.Object) string {
 	}
 	for i, in := range p.Inputs {
 		if in.Object != found[i] {
-			return fmt.Sprintf("its input %s is now %s or has changed", in.URI, found[i].URI)
+			if in.URI != found[i].URI {
+				return fmt.Sprintf("its input %s is now %s", in.URI, found[i].URI)
+			}
+			return fmt.Sprintf("its input %s has changed", in.URI)
 		}
 	}
 	return "its settings differ"
@@ -157,58 +190,60 @@ func fingerprintOf(settings map[string]string, found []objects.Object) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// newPlan looks into every input and stores what it found.
-func (m *Map) newPlan(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (*table.Plan, []pipeline.Input, error) {
-	p := table.Plan{
+// draft looks into every input and returns what a plan of the job would be.
+func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (p table.Plan, inputs []pipeline.Input, err error) {
+	p = table.Plan{
 		RunID: m.RunID, Kind: "map", Service: m.Service.String(), Environment: m.Environment,
 		StartedAt: time.Now().UTC(), Job: m.settings(), Fingerprint: fingerprint,
 	}
 	if p.RunID == "" {
 		p.RunID = p.StartedAt.Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:4])
 	}
-	var inputs []pipeline.Input
+	filled := 0
 	for _, o := range found {
-		in, err := sources.Inspect(ctx, o, sources.Options{Format: m.Format, Stdin: m.Stdin})
-		if errors.Is(err, sources.ErrEmpty) && (m.AllowEmpty || len(found) > 1) {
-			m.Log.Warn("the input is empty", "uri", o.URI)
-			continue
-		}
+		in, err := m.look(ctx, o)
 		if err != nil {
-			return nil, nil, err
+			return p, nil, err
 		}
-		resolved, why, err := m.Columns.resolve(in)
-		if err != nil {
-			return nil, nil, err
+		if len(in.Source.Layout.Columns) > 0 {
+			filled++
 		}
-		for _, line := range why {
-			m.Log.Info(line)
-		}
-		inputs = append(inputs, resolved)
-		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Layout, ID: resolved.ID,
-			Identifiers: resolved.Identifiers, Keep: resolved.Keep})
+		inputs = append(inputs, in)
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, Keep: in.Keep})
 	}
-	if len(inputs) == 0 && !m.AllowEmpty {
-		return nil, nil, errors.New("every input is empty; add --allow-empty if that is right")
+	switch {
+	case filled == 0 && !m.AllowEmpty && len(found) == 1:
+		return p, nil, fmt.Errorf("%s is empty; add --allow-empty if that is right", found[0].URI)
+	case filled == 0 && !m.AllowEmpty:
+		return p, nil, errors.New("every input is empty; add --allow-empty if that is right")
 	}
-	if _, err := m.writer(t, p.RunID, inputs); err != nil {
-		return nil, nil, err
+	_, err = m.writer(t, p.RunID, inputs)
+	return p, inputs, err
+}
+
+// look finds out how to read an input and which columns hold what. An empty one has no columns.
+func (m *Map) look(ctx context.Context, o objects.Object) (pipeline.Input, error) {
+	in, err := sources.Inspect(ctx, o, sources.Options{Format: m.Format, Stdin: m.Stdin})
+	if errors.Is(err, sources.ErrEmpty) {
+		m.Log.Warn("the input is empty", "uri", o.URI)
+		return pipeline.Input{Source: sources.Reopen(o, sources.Layout{}, sources.Options{}), ID: pipeline.NoColumn}, nil
 	}
-	stands, err := t.CreatePlan(p)
 	if err != nil {
-		return nil, nil, err
+		return pipeline.Input{}, err
 	}
-	if stands.Fingerprint != fingerprint {
-		return nil, nil, usagef("run %s is another job: %s; choose another --run-id", p.RunID, m.difference(&stands, found))
+	resolved, why, err := m.Columns.resolve(in)
+	for _, line := range why {
+		m.Log.Info(line)
 	}
-	return &stands, inputs, nil
+	return resolved, err
 }
 
 // reopen returns the inputs of a stored plan.
-func reopen(p *table.Plan, opts sources.Options) []pipeline.Input {
+func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	inputs := make([]pipeline.Input, 0, len(p.Inputs))
 	for _, in := range p.Inputs {
-		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, opts), ID: in.ID,
-			Identifiers: in.Identifiers, Keep: in.Keep})
+		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{}), ID: in.ID,
+			AllowRaw: m.Columns.AllowRaw, Identifiers: in.Identifiers, Keep: in.Keep})
 	}
 	return inputs
 }
@@ -229,10 +264,10 @@ func (m *Map) writer(t *table.Table, run string, inputs []pipeline.Input) (*sink
 // keptFields returns the kept columns, which have to be the same in all inputs.
 func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 	var fields []arrow.Field
-	for i, in := range inputs {
+	for _, in := range inputs {
 		for k, column := range in.Keep {
 			c := in.Source.Layout.Columns[column]
-			if i == 0 {
+			if k == len(fields) {
 				fields = append(fields, arrow.Field{Name: c.Name, Type: c.Type, Nullable: true})
 			} else if !arrow.TypeEqual(fields[k].Type, c.Type) {
 				return nil, fmt.Errorf("column %q is %s in %s and %s in %s; a kept column needs one type: map the files apart, or convert one",
@@ -244,22 +279,29 @@ func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 }
 
 // work reads, asks and writes what is left of the run, and commits it.
-func (r *run) work(ctx context.Context, m *Map, api *uid2.Client) error {
+func (r *run) work(ctx context.Context, m *Map) error {
 	w, err := m.writer(r.table, r.plan.RunID, r.inputs)
 	if err != nil {
 		return err
 	}
 	last := r.chain.Last()
-	m.Monitor.begin(r.inputs, last, api)
+	m.Monitor.begin(r.inputs, last, r.api)
 	if !last.Done {
-		if err := pipeline.Run(ctx, r.inputs, last, api, w, r.seal(m), m.pipelineOptions(r, api)); err != nil {
-			if ctx.Err() != nil {
-				r.status = StatusInterrupted
-			}
+		err := pipeline.Run(ctx, r.inputs, last, r.api, w, r.seal(m), m.pipelineOptions(r))
+		if errors.Is(err, context.Canceled) {
+			r.status = StatusInterrupted
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return r.commit(m)
+}
+
+// usage is what the service has been asked for by this process.
+func (r *run) usage() pipeline.Usage {
+	s := r.api.Stats()
+	return pipeline.Usage{Requests: s.Requests, Retries: s.Retries, Throttled: s.Throttled}
 }
 
 // seal returns the function that makes parts count.
@@ -282,13 +324,15 @@ func (r *run) commit(m *Map) error {
 	if c := manifest.Counts; c.Lines == 0 {
 		m.Log.Warn("the input has no rows")
 	} else if c.Asked == 0 {
-		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed; the reasons: %s", c.Lines, reasons(c.Reasons))
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
 	}
-	stands, err := r.table.Commit(manifest)
+	stands, own, err := r.table.Commit(manifest)
 	if err != nil {
 		return err
 	}
-	r.result, r.status = stands, StatusCommitted
+	if r.result, r.status = stands, StatusCommitted; !own {
+		r.status = StatusAlreadyCommitted
+	}
 	return nil
 }
 
@@ -323,7 +367,7 @@ func (r *run) manifest() table.Manifest {
 		Counts: r.counts(),
 	}
 	for i, in := range p.Inputs {
-		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version}
+		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version, Counts: noCounts()}
 	}
 	for _, l := range r.chain.Links {
 		for _, in := range l.Inputs {
@@ -337,7 +381,7 @@ func (r *run) manifest() table.Manifest {
 
 // counts adds up what the chain has counted so far.
 func (r *run) counts() table.ManifestCounts {
-	var c table.ManifestCounts
+	c := table.ManifestCounts{Counts: noCounts()}
 	for _, l := range r.chain.Links {
 		c.Totals.Add(&l.Totals)
 		for _, in := range l.Inputs {
@@ -348,4 +392,4 @@ func (r *run) counts() table.ManifestCounts {
 	return c
 }
 
-func list(names []string) string { return strings.Join(names, ",") }
+func noCounts() pipeline.Counts { return pipeline.Counts{Unmapped: map[string]int64{}} }

@@ -36,8 +36,8 @@ type Summary struct {
 	Environment     string               `json:"environment"`
 	Counts          table.ManifestCounts `json:"counts"`
 	RefreshCalendar map[string]int64     `json:"refresh_calendar"` // UTC day -> identities due
-	Parts           int                  `json:"parts"`            // sealed
-	PartsResumed    int                  `json:"parts_resumed"`    // of them by earlier processes
+	Parts           int                  `json:"parts"`            // files of sealed parts
+	PartsResumed    int                  `json:"parts_resumed"`    // of them those of earlier processes
 	Seconds         float64              `json:"seconds"`          // of this process
 	RowsPerSecond   float64              `json:"rows_per_second"`  // of this process
 }
@@ -45,7 +45,7 @@ type Summary struct {
 func summarize(t *table.Table, m *table.Manifest, status Status) *Summary {
 	return &Summary{
 		Type: "summary", Status: status, RunID: m.RunID, Out: t.Bucket.URI(""), Kind: m.Kind,
-		Service: m.Service, Environment: m.Environment, Counts: m.Counts, RefreshCalendar: m.Calendar,
+		Service: m.Service, Environment: m.Environment, Counts: m.Counts, RefreshCalendar: m.Calendar, Parts: len(m.Parts),
 	}
 }
 
@@ -56,10 +56,15 @@ func (r *run) summary(began time.Time) *Summary {
 		manifest = &m
 	}
 	s := summarize(r.table, manifest, r.status)
-	s.Parts, s.PartsResumed = len(r.chain.Links), r.resumed
 	s.Seconds = time.Since(began).Seconds()
 	done := s.Counts.Lines
+	asked := r.usage() // also for what is not sealed
+	s.Counts.Requests, s.Counts.Retries, s.Counts.Throttled = asked.Requests, asked.Retries, asked.Throttled
 	for _, l := range r.chain.Links[:r.resumed] {
+		s.PartsResumed += len(l.Files)
+		s.Counts.Requests += l.Totals.Requests
+		s.Counts.Retries += l.Totals.Retries
+		s.Counts.Throttled += l.Totals.Throttled
 		for _, in := range l.Inputs {
 			done -= in.Lines
 		}
@@ -94,11 +99,11 @@ func reasons(counts map[string]int64) string {
 	words := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
-	var list []string
+	var list strings.Builder
 	for _, w := range words[:min(10, len(words))] {
-		list = append(list, fmt.Sprintf("%s (%s)", w, humanize.Comma(counts[w])))
+		fmt.Fprintf(&list, ", %s %q", humanize.Comma(counts[w]), w)
 	}
-	return strings.Join(list, ", ")
+	return list.String()
 }
 
 func sortedKeys(counts map[string]int64) []string { return slices.Sorted(maps.Keys(counts)) }

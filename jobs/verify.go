@@ -9,10 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"mapper/client/objects"
 	"mapper/jobs/table"
 	"mapper/pipeline"
 	"mapper/sinks"
@@ -34,20 +38,30 @@ var ErrDamaged = errors.New("the table is damaged; map the inputs of the runs na
 
 // Verify checks every committed run of a table: the manifest, the checksum of every part, and the counts, which
 // are taken again from the parts with another Parquet implementation than the one that wrote them. Damage is
-// reported in the result and by [ErrDamaged].
+// reported in the result and by [ErrDamaged]; it does not keep Verify from checking everything else.
 func Verify(ctx context.Context, uri string) (*Verification, error) {
-	t, _, runs, err := openTable(uri)
+	t, about, err := openAbout(uri)
+	if err != nil {
+		return nil, err
+	}
+	// The folders come first: a run that begins meanwhile has its plan before it has files.
+	folders, err := foldersOfRuns(t)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := t.Survey()
 	if err != nil {
 		return nil, err
 	}
 	v := &Verification{Type: "verification", Table: uri, Damage: []string{}, Remarks: []string{}}
 	for _, r := range runs {
-		if !r.Committed() {
-			v.remark("run %s is not committed, so nobody sees it", r.ID)
-			continue
+		delete(folders, r.ID)
+		if err := v.run(ctx, t, &about, r); err != nil {
+			return v, err
 		}
-		v.Runs++
-		if err := v.run(ctx, t, r.Manifest); err != nil {
+	}
+	for _, id := range slices.Sorted(maps.Keys(folders)) {
+		if err := v.unknown(t, id, folders[id]); err != nil {
 			return v, err
 		}
 	}
@@ -57,20 +71,43 @@ func Verify(ctx context.Context, uri string) (*Verification, error) {
 	return v, nil
 }
 
-// openTable opens a table that has to be there.
+// openTable opens a table that has to be there, and sound.
 func openTable(uri string) (t *table.Table, about table.About, runs []table.Run, err error) {
-	if t, err = table.Open(uri); err != nil {
-		return nil, about, nil, err
-	}
-	about, err = t.About()
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
-	}
-	if err != nil {
+	if t, about, err = openAbout(uri); err != nil {
 		return nil, about, nil, err
 	}
 	runs, err = t.Runs()
 	return t, about, runs, err
+}
+
+// openAbout opens a table that has to be there.
+func openAbout(uri string) (*table.Table, table.About, error) {
+	t, err := table.Open(uri)
+	if err != nil {
+		return nil, table.About{}, err
+	}
+	about, err := t.About()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
+	}
+	return t, about, err
+}
+
+// foldersOfRuns returns the folders of the datasets that are named after runs, by the id of the run.
+func foldersOfRuns(t *table.Table) (map[string][]string, error) {
+	folders := map[string][]string{}
+	for _, dataset := range sinks.Datasets() {
+		names, err := t.Bucket.Folders(dataset)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if id, ok := strings.CutPrefix(name, "run="); ok {
+				folders[id] = append(folders[id], dataset+"/"+name)
+			}
+		}
+	}
+	return folders, nil
 }
 
 func (v *Verification) damage(format string, args ...any) {
@@ -94,32 +131,135 @@ func (v *Verification) String() string {
 	return b.String()
 }
 
-// tally is what the parts of a run hold, counted again.
-type tally struct {
-	refreshRows int64
-	byFile      map[string]*pipeline.Counts // Mapped and Unmapped alone, by source_file
+// run checks a run, whatever became of it.
+func (v *Verification) run(ctx context.Context, t *table.Table, about *table.About, r table.Run) error {
+	switch {
+	case r.Err != nil:
+		v.damage("run %s: its manifest cannot be read: %v", r.ID, r.Err)
+		return nil
+	case !r.Committed():
+		v.remark("run %s is not committed, so nobody sees it", r.ID)
+		return v.uncommitted(t, r)
+	}
+	v.Runs++
+	v.manifest(r, about)
+	if err := v.parts(ctx, t, r); err != nil {
+		return err
+	}
+	return v.folders(t, r)
 }
 
-func (v *Verification) run(ctx context.Context, t *table.Table, m *table.Manifest) error {
-	sum := tally{byFile: map[string]*pipeline.Counts{}}
-	named := map[string]bool{}
-	for _, part := range m.Parts {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		named[part.Path] = true
-		if !v.part(t, &part, &sum) {
-			return nil // the counts cannot add up either
+// uncommitted checks a run that has no manifest, or was aborted.
+func (v *Verification) uncommitted(t *table.Table, r table.Run) error {
+	if r.Manifest == nil {
+		if _, err := t.Plan(r.ID); err != nil {
+			v.damage("run %s: its plan cannot be read, so it cannot be continued: %v", r.ID, err)
 		}
 	}
-	v.counts(m, &sum)
 	for _, dataset := range sinks.Datasets() {
-		keys, err := t.Bucket.List(dataset + "/run=" + m.RunID + "/")
+		key := dataset + "/run=" + r.ID + "/_SUCCESS"
+		_, err := t.Bucket.ReadAll(key)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		// The run may have been committed since it was found.
+		if m, err := t.Manifest(r.ID); errors.Is(err, fs.ErrNotExist) || err == nil && m.Aborted {
+			v.damage("%s: it says that the run is whole, but there is no manifest that commits it", t.Bucket.URI(key))
+		}
+	}
+	return nil
+}
+
+// unknown reports folders of a run that has neither a plan nor a manifest, if there is anything in them.
+func (v *Verification) unknown(t *table.Table, id string, folders []string) error {
+	files := 0
+	for _, folder := range folders {
+		keys, err := t.Bucket.List(folder + "/")
+		if err != nil {
+			return err
+		}
+		files += len(keys)
+	}
+	if files > 0 {
+		v.damage("run %s: it has %d files in %s, but no manifest and no plan", id, files, strings.Join(folders, ", "))
+	}
+	return nil
+}
+
+// manifest checks what a manifest says against itself and against what the table is.
+func (v *Verification) manifest(r table.Run, about *table.About) {
+	m := r.Manifest
+	if m.RunID != r.ID {
+		v.damage("run %s: the manifest is of run %q", r.ID, m.RunID)
+	}
+	if m.Service != about.Service || m.Environment != about.Environment {
+		v.damage("run %s: the manifest is of service %q, environment %q, the table of %q, %q",
+			r.ID, m.Service, m.Environment, about.Service, about.Environment)
+	}
+	var all pipeline.Counts
+	for _, in := range m.Inputs {
+		if err := in.Check(); err != nil {
+			v.damage("run %s: the manifest's counts of %s do not add up: %v", r.ID, in.URI, err)
+		}
+		all.Add(&in.Counts)
+	}
+	if !sameCounts(&m.Counts.Counts, &all) {
+		v.damage("run %s: the manifest's counts are not the sum of those of its inputs: %+v, not %+v", r.ID, m.Counts.Counts, all)
+	}
+	v.calendar(r)
+}
+
+// sameCounts compares all there is in two counts.
+func sameCounts(a, b *pipeline.Counts) bool {
+	x, y := *a, *b
+	x.Unmapped, y.Unmapped = nil, nil
+	return reflect.DeepEqual(x, y) && maps.Equal(a.Unmapped, b.Unmapped)
+}
+
+// calendar compares the days of the refresh calendar with the parts. The calendar is of identities and parts
+// hold rows, so only the first and the last day have to agree.
+func (v *Verification) calendar(r table.Run) {
+	first, last := "", ""
+	for _, p := range r.Manifest.Parts {
+		if p.MinRefreshFrom != nil && (first == "" || dayOf(*p.MinRefreshFrom) < first) {
+			first = dayOf(*p.MinRefreshFrom)
+		}
+		if p.MaxRefreshFrom != nil {
+			last = max(last, dayOf(*p.MaxRefreshFrom))
+		}
+	}
+	days := sortedKeys(r.Manifest.Calendar)
+	if len(days) == 0 {
+		days = []string{""}
+	}
+	if days[0] != first || days[len(days)-1] != last {
+		v.damage("run %s: the refresh calendar goes from %q to %q, the parts from %q to %q", r.ID, days[0], days[len(days)-1], first, last)
+	}
+}
+
+// dayOf returns the UTC day of a time in Unix milliseconds, as the refresh calendar names it.
+func dayOf(millis int64) string { return time.UnixMilli(millis).UTC().Format(time.DateOnly) }
+
+// folders looks at the files of a committed run that its manifest does not name.
+func (v *Verification) folders(t *table.Table, r table.Run) error {
+	known := map[string]bool{}
+	for _, part := range r.Manifest.Parts {
+		known[part.Path] = true
+	}
+	for _, dataset := range sinks.Datasets() {
+		folder := dataset + "/run=" + r.ID + "/"
+		keys, err := t.Bucket.List(folder)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(keys, folder+"_SUCCESS") {
+			v.remark("%s: missing; the next command on the run restores it", t.Bucket.URI(folder+"_SUCCESS"))
+		}
 		for _, key := range keys {
-			if strings.HasSuffix(key, ".parquet") && !named[key] {
+			if strings.HasSuffix(key, ".parquet") && !known[key] {
 				v.remark("%s: no manifest names it; a process that was killed has left it", t.Bucket.URI(key))
 			}
 		}
@@ -127,30 +267,63 @@ func (v *Verification) run(ctx context.Context, t *table.Table, m *table.Manifes
 	return nil
 }
 
-// part checks one file and adds its rows to the tally. It says whether the file could be read.
-func (v *Verification) part(t *table.Table, part *sinks.File, sum *tally) bool {
+// tally is what the parts of a run hold, counted again.
+type tally struct {
+	refreshRows int64
+	byFile      map[string]*pipeline.Counts // Mapped and Unmapped alone, by source_file
+}
+
+// parts reads all parts of a run, and compares what they hold together with the manifest if all could be read.
+func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) error {
+	sum := tally{byFile: map[string]*pipeline.Counts{}}
+	named, whole := map[string]bool{}, true
+	for _, part := range r.Manifest.Parts {
+		if named[part.Path] {
+			v.damage("run %s: the manifest names %s twice", r.ID, part.Path)
+			continue
+		}
+		named[part.Path] = true
+		if name, err := sinks.ParsePartName(part.Path); err != nil || name.Run != r.ID || name.Dataset != part.Dataset {
+			v.damage("run %s: the manifest names %q, which is no part of it in %s", r.ID, part.Path, part.Dataset)
+			whole = false
+			continue
+		}
+		err := v.part(ctx, t, &part, &sum)
+		if ctx.Err() != nil {
+			return ctx.Err() // what could not be read then is not damaged
+		}
+		if err != nil {
+			v.damage("%v", err)
+			whole = false
+		}
+	}
+	if whole {
+		v.counts(r, &sum)
+	}
+	return nil
+}
+
+// part checks one file and adds its rows to the tally. It fails when the file cannot be read or is another one.
+func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.File, sum *tally) error {
 	uri := t.Bucket.URI(part.Path)
 	f, err := t.Bucket.Open(part.Path)
 	if err != nil {
-		v.damage("%s: %v", uri, err)
-		return false
+		return fmt.Errorf("%s: %w", uri, err)
 	}
 	defer f.Close()
+	r := stoppable{ctx, f}
 	hash := sha256.New()
-	size, err := io.Copy(hash, f)
+	size, err := io.Copy(hash, r)
 	if err != nil {
-		v.damage("%s: %v", uri, err)
-		return false
+		return fmt.Errorf("%s: %w", uri, err)
 	}
 	v.Parts++
 	if size != part.Bytes || hex.EncodeToString(hash.Sum(nil)) != part.SHA256 {
-		v.damage("%s: its content is not what was written (%d bytes of %d)", uri, size, part.Bytes)
-		return false
+		return fmt.Errorf("%s: its content is not what was written (%d bytes of %d)", uri, size, part.Bytes)
 	}
-	got, err := sinks.Recount(uri, f, size, part.Dataset)
+	got, err := sinks.Recount(uri, r, size, part.Dataset)
 	if err != nil {
-		v.damage("%v", err)
-		return false
+		return err
 	}
 	v.Rows += got.Rows
 	if got.Rows != part.Rows {
@@ -163,7 +336,29 @@ func (v *Verification) part(t *table.Table, part *sinks.File, sum *tally) bool {
 		v.damage("%s: the span of refresh_from or of the hashes is not that of the manifest", uri)
 	}
 	sum.add(part.Dataset, &got)
-	return true
+	return nil
+}
+
+// stoppable is a file whose reads fail once ctx has ended: a large part takes long.
+type stoppable struct {
+	ctx  context.Context
+	file *objects.File
+}
+
+// Read reads from the file, as long as ctx lasts.
+func (s stoppable) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.file.Read(p)
+}
+
+// ReadAt reads from the file, as long as ctx lasts.
+func (s stoppable) ReadAt(p []byte, off int64) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.file.ReadAt(p, off)
 }
 
 func same(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -188,32 +383,25 @@ func (t *tally) add(dataset string, got *sinks.Counts) {
 	}
 }
 
-// counts compares what the parts hold with what the manifest says, in all and for each input.
-func (v *Verification) counts(m *table.Manifest, sum *tally) {
-	var total, all pipeline.Counts
-	for _, in := range m.Inputs {
-		if err := in.Check(); err != nil {
-			v.damage("run %s: the manifest's counts of %s do not add up: %v", m.RunID, in.URI, err)
-		}
-		all.Add(&in.Counts)
+// counts compares what the parts hold with what the manifest says, for each input.
+func (v *Verification) counts(r table.Run, sum *tally) {
+	var mapped int64
+	for _, in := range r.Manifest.Inputs {
 		got := sum.byFile[in.URI]
 		if got == nil {
 			got = &pipeline.Counts{}
 		}
-		total.Add(got)
+		mapped += got.Mapped
 		if got.Mapped != in.Mapped || !maps.Equal(got.Unmapped, in.Unmapped) {
 			v.damage("run %s: of %s the parts hold %d mapped and %v unmapped, the manifest says %d and %v",
-				m.RunID, in.URI, got.Mapped, got.Unmapped, in.Mapped, in.Unmapped)
+				r.ID, in.URI, got.Mapped, got.Unmapped, in.Mapped, in.Unmapped)
 		}
 		delete(sum.byFile, in.URI)
 	}
-	for name := range sum.byFile {
-		v.damage("run %s: the parts hold rows of %q, which is no input of the run", m.RunID, name)
+	for _, name := range slices.Sorted(maps.Keys(sum.byFile)) {
+		v.damage("run %s: the parts hold rows of %q, which is no input of the run", r.ID, name)
 	}
-	if c := &m.Counts.Counts; c.Lines != all.Lines || c.Mapped != all.Mapped || c.UnmappedTotal() != all.UnmappedTotal() || c.Identifiers != all.Identifiers {
-		v.damage("run %s: the manifest's counts are not the sum of those of its inputs", m.RunID)
-	}
-	if sum.refreshRows != total.Mapped {
-		v.damage("run %s: refresh_from holds %d rows for %d mapped ones", m.RunID, sum.refreshRows, total.Mapped)
+	if sum.refreshRows != mapped {
+		v.damage("run %s: refresh_from holds %d rows for %d mapped ones", r.ID, sum.refreshRows, mapped)
 	}
 }

@@ -25,6 +25,13 @@ func cellsOf(column arrow.Array) cells {
 		return integers(a, func(i int) int64 { return a.Value(i) })
 	case *array.Int32:
 		return integers(a, func(i int) int64 { return int64(a.Value(i)) })
+	case *array.Float64:
+		// Other tools turn integer keys with nulls into floats: 12345678 must not become 1.2345678e+07.
+		var text []byte
+		return func(i int) (normalize.Raw, bool) {
+			text = strconv.AppendFloat(text[:0], a.Value(i), 'f', -1, 64)
+			return normalize.RawBytes(text), a.IsValid(i)
+		}
 	default:
 		return func(i int) (normalize.Raw, bool) {
 			if a.IsNull(i) {

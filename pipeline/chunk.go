@@ -20,6 +20,7 @@ type chunk struct {
 	segments []segment
 	rowBytes int64 // what the rows cost
 	held     int64 // of the byte budget
+	booked   int   // of asks, in order: those that a written row has used
 
 	answers client.Answers
 	err     error
@@ -70,11 +71,16 @@ func (c *chunk) reset(first uint64) {
 	c.first = first
 	c.asks = c.asks[:0]
 	c.rows = c.rows[:0]
-	clear(c.segments) // lets go of the batches
-	c.segments = c.segments[:0]
-	c.rowBytes = 0
+	c.letGo()
+	c.rowBytes, c.booked = 0, 0
 	c.err = nil
 	c.done = make(chan struct{})
+}
+
+// letGo drops the batches that the chunk's rows came from.
+func (c *chunk) letGo() {
+	clear(c.segments)
+	c.segments = c.segments[:0]
 }
 
 // weight is what the chunk costs of the byte budget: its rows, its identities, and the answers to come, at 44

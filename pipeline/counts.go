@@ -14,7 +14,7 @@ type Counts struct {
 	Identifiers int64 `json:"identifiers"` // cells that hold one
 	Mapped      int64 `json:"mapped"`
 	// Unmapped counts identifiers and malformed lines by reason.
-	Unmapped map[string]int64 `json:"unmapped,omitempty"`
+	Unmapped map[string]int64 `json:"unmapped"`
 }
 
 // Add adds other to c.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,10 +26,14 @@ func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.W
 	if cause == nil {
 		cause = j.part.checkInvalid(true)
 	}
-	if err := j.part.finish(cause == nil, len(inputs)); err != nil {
+	err = j.part.finish(cause == nil, len(inputs))
+	switch {
+	case cause == nil, errors.Is(err, cause):
 		return err
+	case err == nil:
+		return cause
 	}
-	return cause
+	return errors.Join(cause, err)
 }
 
 type joiner struct {
@@ -60,6 +65,7 @@ func (j *joiner) chunks(ctx context.Context) error {
 			return err
 		}
 		j.remember(c)
+		c.letGo()
 		j.budget.Release(c.held)
 		j.spare.Put(c)
 	}
@@ -92,7 +98,6 @@ func (j *joiner) chunk(c *chunk) error {
 	if len(c.asks) > 0 && len(c.answers.Items) != len(c.asks) {
 		return fmt.Errorf("%d answers to %d identities", len(c.answers.Items), len(c.asks)) // a bug of the client
 	}
-	j.part.answered(c)
 	for i := range c.rows {
 		r := &c.rows[i]
 		seg := &c.segments[r.segment]
@@ -140,7 +145,11 @@ func (j *joiner) row(c *chunk, seg *segment, r *row) error {
 	out.HasHash = true
 	if r.ref >= c.first {
 		i := int(r.ref - c.first)
-		out.Identity = c.asks[i]
+		if out.Identity = c.asks[i]; i == c.booked {
+			// Identities are numbered in the order of the rows that ask them, so this is the first to use it.
+			c.booked++
+			j.part.book(&c.asks[i], &c.answers.Items[i])
+		}
 		return j.answer(&c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
 	}
 	k := &j.known[r.ref&uint64(len(j.known)-1)]

@@ -67,14 +67,13 @@ func (p *partWriter) reset() {
 	p.reasons = map[string]*int64{}
 }
 
-// answered counts the answers of a chunk.
-func (p *partWriter) answered(c *chunk) {
-	p.asked += int64(len(c.asks))
-	for i := range c.asks {
-		p.sketch.InsertHash(binary.LittleEndian.Uint64(c.asks[i].Hash[:]))
-		if a := &c.answers.Items[i]; a.Status == client.Mapped && a.RefreshFrom != 0 {
-			p.calendar[a.RefreshFrom/millisPerDay]++
-		}
+// book counts an identity that was asked, with the first row that uses its answer: only what is in a part counts,
+// however often a crash makes the rest be asked again.
+func (p *partWriter) book(id *normalize.ID, a *client.Answer) {
+	p.asked++
+	p.sketch.InsertHash(binary.LittleEndian.Uint64(id.Hash[:]))
+	if a.Status == client.Mapped && a.RefreshFrom != 0 {
+		p.calendar[a.RefreshFrom/millisPerDay]++
 	}
 }
 

@@ -25,6 +25,7 @@ type Mapper interface {
 type Input struct {
 	Source      *sources.Input
 	ID          int          // the caller's row key, or NoColumn
+	AllowRaw    bool         // ID and Keep may hold emails and phones; else Run fails at the first
 	Identifiers []Identifier // in the order in which a row's identifiers are written
 	Keep        []int        // copied through; of the same types in all inputs
 }

@@ -597,6 +597,91 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestCopiedIdentifier: a raw email or phone deep in a column that is copied into the output stops the run before
+// it gets there, unless the user has allowed it.
+func TestCopiedIdentifier(t *testing.T) {
+	const rows = 6000
+	for value, what := range map[string]string{"marker@example.com": "an email", "+15550100000": "a phone", "@handle": "", "+1": "", "a b": ""} {
+		var b strings.Builder
+		b.WriteString("id,email,phone\n")
+		for i := range rows {
+			id := fmt.Sprint("key", i+1)
+			if i+1 == 5500 {
+				id = value
+			}
+			fmt.Fprintf(&b, "%s,p%d@example.com,\n", id, i)
+		}
+		path := filepath.Join(t.TempDir(), "late.csv")
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in := input(t, path)
+		tb := newTable(t)
+		err := tb.run(t.Context(), []pipeline.Input{in}, &service{}, pipeline.Options{MaxBatch: 1000})
+		if what == "" {
+			if err != nil {
+				t.Errorf("%q: %v", value, err)
+			}
+			continue
+		}
+		var copied *pipeline.CopiedError
+		if !errors.As(err, &copied) || copied.Row != 5500 || copied.What != what || strings.Contains(err.Error(), value) {
+			t.Errorf("%q: %v", value, err)
+		}
+		if lines := tb.counts().Lines; lines != 5499 || tb.last().Done {
+			t.Errorf("%q: %d lines are sealed, want the 5499 before it", value, lines)
+		}
+		in.AllowRaw = true
+		if err := tb.run(t.Context(), []pipeline.Input{in}, &service{}, pipeline.Options{}); err != nil || tb.counts().Lines != rows {
+			t.Errorf("%q allowed: %v, %d lines", value, err, tb.counts().Lines)
+		}
+	}
+}
+
+// TestBookedOnce: what is asked again after a crash in the middle of a request is not counted twice.
+func TestBookedOnce(t *testing.T) {
+	path := people(t, 1000, 1_000_000) // hardly any repeats
+	in := []pipeline.Input{input(t, path)}
+	asked := func(parts []pipeline.Part) (n, due int64) {
+		for _, p := range parts {
+			n += p.Totals.Asked
+			for _, identities := range p.Totals.Calendar {
+				due += identities
+			}
+		}
+		return n, due
+	}
+	opts := pipeline.Options{MaxBatch: 200, PartRows: 7}
+	whole := newTable(t)
+	if err := whole.run(t.Context(), in, &service{}, opts); err != nil {
+		t.Fatal(err)
+	}
+	tb := newTable(t)
+	for !tb.last().Done {
+		w, err := sinks.New(tb.bucket, "r", sinks.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed := 0
+		err = pipeline.Run(t.Context(), in, tb.last(), &service{}, w, func(p pipeline.Part) error {
+			if sealed++; sealed == 10 {
+				return errCrash
+			}
+			return tb.sealed(p)
+		}, opts)
+		if err != nil && !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+	}
+	gotAsked, gotDue := asked(tb.parts)
+	wantAsked, wantDue := asked(whole.parts)
+	// A repeated identity is asked again when its first row was sealed before the crash.
+	if gotAsked < wantAsked || gotAsked > wantAsked+3 || gotDue < wantDue || gotDue > wantDue+3 {
+		t.Errorf("asked %d and due %d after crashes, want %d and %d", gotAsked, gotDue, wantAsked, wantDue)
+	}
+	tb.check(path)
+}
+
 // TestSinkFailure: when the sink cannot write, Run says so, seals nothing more and leaves no half file.
 func TestSinkFailure(t *testing.T) {
 	path := people(t, 2000, 2000)

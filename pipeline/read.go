@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -50,6 +51,9 @@ func (r *reader) run(inputs []Input, last Part) error {
 	r.lines = from.Lines
 	for i := from.Input; i < len(inputs); i++ {
 		if err := r.input(&inputs[i], i, from); err != nil {
+			if r.reading.Err() == nil { // what was read before it is good
+				err = errors.Join(err, r.send())
+			}
 			return err
 		}
 		from = Cursor{Input: i + 1}
@@ -63,6 +67,9 @@ func (r *reader) run(inputs []Input, last Part) error {
 func (r *reader) limited() bool { return r.opts.Limit > 0 && r.lines >= r.opts.Limit }
 
 func (r *reader) input(in *Input, index int, from Cursor) error {
+	if len(in.Source.Layout.Columns) == 0 {
+		return nil // an empty file
+	}
 	columns := make([]int, 0, len(in.Identifiers)+1+len(in.Keep))
 	for _, id := range in.Identifiers {
 		columns = append(columns, id.Column)
@@ -88,7 +95,8 @@ func (r *reader) input(in *Input, index int, from Cursor) error {
 
 // batch takes the rows of a batch that come after the first done rows of the input into chunks.
 func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error {
-	kept, bytesPerRow := keep(in, b)
+	kept, copiedBytes := keep(in, b)
+	copied := copiedOf(in, b)
 	values := make([]cells, len(in.Identifiers))
 	for i := range values {
 		values[i] = cellsOf(b.Record.Column(i))
@@ -117,6 +125,10 @@ func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error
 			}
 			segment = r.segment(in, index, kept)
 		}
+		if err := copied.check(i, number); err != nil {
+			return err
+		}
+		rowsBefore := len(r.chunk.rows)
 		if isBad {
 			r.opts.Malformed(in.Source.Object.URI, b.Malformed[bad-1].Line, b.Malformed[bad-1].Reason)
 			r.chunk.rows = append(r.chunk.rows, row{ref: uint64(bad - 1), index: int32(i), segment: segment, outcome: malformed, begins: true})
@@ -124,7 +136,7 @@ func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error
 			r.take(i, segment)
 		}
 		r.lines++
-		r.chunk.rowBytes += bytesPerRow
+		r.chunk.rowBytes += copiedBytes + int64(len(r.chunk.rows)-rowsBefore)*rowBytes
 	}
 	return nil
 }
@@ -250,5 +262,5 @@ func keep(in *Input, b *sources.Batch) (k *batch, bytesPerRow int64) {
 			bytes += column.Data().SizeInBytes()
 		}
 	}
-	return k, rowBytes + int64(bytes)/max(1, b.Record.NumRows())
+	return k, int64(bytes) / max(1, b.Record.NumRows())
 }

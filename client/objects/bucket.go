@@ -85,6 +85,22 @@ func (b *Bucket) List(prefix string) ([]string, error) {
 	return keys, nil
 }
 
+// Folders returns the names of the folders directly below a folder, in order, without looking into them. A
+// folder that is not there has none.
+func (b *Bucket) Folders(folder string) ([]string, error) {
+	entries, err := os.ReadDir(b.path(folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
 // Open opens an object for reading.
 func (b *Bucket) Open(key string) (*File, error) { return os.Open(b.path(key)) }
 

@@ -2,6 +2,7 @@ package objects_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -176,6 +177,24 @@ func TestListByPrefix(t *testing.T) {
 	}
 }
 
+func TestFolders(t *testing.T) {
+	b, root := bucket(t)
+	if got, err := b.Folders("a"); err != nil || got != nil {
+		t.Errorf("below nothing: %v, %v", got, err)
+	}
+	for _, key := range []string{"a/y/deep/deeper/1", "a/x/1", "a/x/2", "a/file", "a/.hidden/1", "ab/z/1"} {
+		write(t, filepath.Join(root, key), "")
+	}
+	for folder, want := range map[string][]string{"": {"a", "ab"}, "a": {"x", "y"}, "a/x": nil, "none": nil} {
+		if got, err := b.Folders(folder); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("Folders(%q) = %v, %v; want %v", folder, got, err, want)
+		}
+	}
+	if got, err := b.Folders("a/file"); err == nil {
+		t.Errorf("a file was taken for a folder: %v", got)
+	}
+}
+
 // TestOneCreatorWins: of many that create the same object at once, one succeeds, and its content stands.
 func TestOneCreatorWins(t *testing.T) {
 	b, _ := bucket(t)
@@ -226,21 +245,19 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	b, _ := bucket(t)
-	release, held, err := b.Lock("l")
+	release, held, err := b.Lock(t.Context(), "l")
 	if err != nil || !held {
 		t.Fatalf("held %v, %v", held, err)
 	}
-	if other, held, err := b.Lock("l"); err != nil || held {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, held, err := b.Lock(ctx, "l"); err != nil || held {
 		t.Fatalf("a second holder: %v, %v", held, err)
-	} else if err := other(); err != nil {
-		t.Fatal(err)
 	}
-	if err := release(); err != nil {
-		t.Fatal(err)
-	}
-	release, err = b.LockWait(t.Context(), "l")
-	if err != nil {
-		t.Fatal(err)
+	time.AfterFunc(50*time.Millisecond, func() { _ = release() })
+	release, held, err = b.Lock(t.Context(), "l")
+	if err != nil || !held {
+		t.Fatalf("after the first holder let go: %v, %v", held, err)
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)

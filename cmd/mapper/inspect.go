@@ -27,7 +27,11 @@ func (a *app) inspect() *cobra.Command {
 			if dataset != "" {
 				return a.listFiles(args[0], dataset)
 			}
-			if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+			info, err := os.Stat(args[0])
+			if err != nil {
+				return err
+			}
+			if !info.IsDir() {
 				file, err := jobs.InspectFile(c.Context(), args[0])
 				if err != nil {
 					return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -85,7 +86,7 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.StringVar(&f.partBytes, "part-bytes", "", "memory of an open part (default: a quarter of --memory)")
 	flags.DurationVar(&job.PartInterval, "part-interval", 0, "seal a part at the latest after (default 60s)")
 	flags.StringVar(&f.memory, "memory", "192MB", "byte budget of the process")
-	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this")
+	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this (looked at from 10,000 on, and at the end)")
 	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
 	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
 	flags.StringVar(&job.RunID, "run-id", "", "name of the run (default: the time and 4 random characters)")
@@ -125,6 +126,9 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 		if flag := c.Flags().Lookup(name); flag.Changed && strings.Trim(flag.Value.String(), "0s.") == "" {
 			return usagef("--%s 0: leave the flag out to have its default", name)
 		}
+	}
+	if c.Flags().Changed("max-poison") && job.MaxPoison == 0 {
+		job.MaxPoison = -1 // none
 	}
 	if c.Flags().Changed("max-invalid") {
 		job.MaxInvalid = &f.maxInvalid
@@ -193,7 +197,7 @@ func (a *app) secret(name string) (string, error) {
 func (a *app) runMap(ctx context.Context, job jobs.Map) error {
 	// The byte budget covers what the job holds; this much comes on top for the program, its stacks and buffers
 	// of the network. Without it the garbage collector would let the heap grow to twice what is alive.
-	debug.SetMemoryLimit(max(job.Memory, jobs.DefaultMemory/4) + 16_000_000)
+	debug.SetMemoryLimit(max(cmp.Or(job.Memory, jobs.DefaultMemory), jobs.DefaultMemory/4) + 16_000_000)
 	job.Monitor = new(jobs.Monitor)
 	stop := a.watch(job.Monitor)
 	summary, err := job.Run(ctx)

@@ -50,20 +50,19 @@ type ManifestCounts struct {
 }
 
 // Commit creates the manifest, and then the markers for people. It fails when the run has been aborted; when
-// another process has committed it, that is as good.
-func (t *Table) Commit(m Manifest) (*Manifest, error) {
+// another process has committed it, that is as good, and own is false. It returns the manifest that stands.
+func (t *Table) Commit(m Manifest) (stands *Manifest, own bool, err error) {
 	m.Version, m.Writer = Version, t.writer
-	if _, err := t.create(manifestKey(m.RunID), &m); err != nil {
-		return nil, err
+	if own, err = t.create(manifestKey(m.RunID), &m); err != nil {
+		return nil, false, err
 	}
-	stands, err := t.Manifest(m.RunID)
-	if err != nil {
-		return nil, err
+	if stands, err = t.Manifest(m.RunID); err != nil {
+		return nil, false, err
 	}
 	if stands.Aborted {
-		return nil, fmt.Errorf("run %s: %w", m.RunID, ErrAborted)
+		return nil, false, fmt.Errorf("run %s: %w", m.RunID, ErrAborted)
 	}
-	return stands, t.Finish(stands)
+	return stands, own, t.Finish(stands)
 }
 
 // Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
@@ -94,6 +93,24 @@ func (t *Table) Finish(m *Manifest) error {
 		}
 	}
 	return errors.Join(t.Bucket.Sweep("_runs/"+m.RunID), t.Bucket.Sweep("_runs/"+m.RunID+"/progress"))
+}
+
+// Repair finishes what processes that were killed just after their commit have left to do.
+func (t *Table) Repair(runs []Run) error {
+	for _, r := range runs {
+		if !r.Committed() {
+			continue
+		}
+		// Finish makes this one last.
+		_, err := t.Bucket.ReadAll(sinks.DatasetRefreshFrom + "/run=" + r.ID + "/_SUCCESS")
+		if errors.Is(err, fs.ErrNotExist) {
+			err = t.Finish(r.Manifest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown.

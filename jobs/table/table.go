@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
-	"strings"
 
 	"mapper/client/objects"
 )
@@ -57,13 +56,8 @@ func (t *Table) Claim(service, environment string) error {
 	if _, err := t.create(key, &want); err != nil {
 		return err
 	}
-	have, err := t.About()
-	if err != nil {
+	if err := t.Check(service, environment); err != nil {
 		return err
-	}
-	if have.Service != service || have.Environment != environment {
-		return fmt.Errorf("%s holds UIDs of %s, environment %s, and this job is for %s, environment %s: %w; give another --out",
-			t.Bucket.URI(""), have.Service, have.Environment, service, environment, ErrOtherTable)
 	}
 	probe := []byte("{}")
 	if err := t.Bucket.CreateIfAbsent(key, probe); !errors.Is(err, fs.ErrExist) {
@@ -73,6 +67,20 @@ func (t *Table) Claim(service, environment string) error {
 		return err
 	}
 	return nil
+}
+
+// Check fails with [ErrOtherTable] when the table is one of another service or environment. A table that is not
+// there yet is nobody's.
+func (t *Table) Check(service, environment string) error {
+	have, err := t.About()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && (have.Service != service || have.Environment != environment) {
+		err = fmt.Errorf("%s holds UIDs of %s, environment %s, and this job is for %s, environment %s: %w; give another --out",
+			t.Bucket.URI(""), have.Service, have.Environment, service, environment, ErrOtherTable)
+	}
+	return err
 }
 
 // About returns what the table is. It fails with [fs.ErrNotExist] when there is no table.
@@ -129,34 +137,51 @@ var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 // ValidRunID says whether id can name a run.
 func ValidRunID(id string) bool { return runID.MatchString(id) }
 
-// Run is one run of a table. Exactly one of its states holds: unfinished (no manifest), committed, aborted.
+// Run is one run of a table. Exactly one of its states holds: unfinished (no manifest), committed, aborted, or
+// damaged (a manifest that cannot be read).
 type Run struct {
 	ID       string
-	Manifest *Manifest // nil while the run is unfinished
+	Manifest *Manifest // nil while the run is unfinished, and when Err is set
+	Err      error     // why the manifest, or whether there is one, cannot be read
 }
 
 // Committed says whether a reader sees the run.
 func (r Run) Committed() bool { return r.Manifest != nil && !r.Manifest.Aborted }
 
-// Runs returns all runs of the table that have a plan or a manifest, in the order of their ids.
+// Runs returns all runs of the table that have a plan or a manifest, in the order of their ids. It fails when
+// one of them is damaged: without its manifest nobody knows which runs are live.
 func (t *Table) Runs() ([]Run, error) {
-	keys, err := t.Bucket.List("_runs/")
+	runs, err := t.Survey()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if r.Err != nil {
+			return nil, fmt.Errorf("run %s: %w", r.ID, r.Err)
+		}
+	}
+	return runs, nil
+}
+
+// Survey is Runs for those who look for damage: it returns damaged runs too.
+func (t *Table) Survey() ([]Run, error) {
+	ids, err := t.Bucket.Folders("_runs")
 	if err != nil {
 		return nil, err
 	}
 	var runs []Run
-	for _, key := range keys {
-		id, name, ok := strings.Cut(strings.TrimPrefix(key, "_runs/"), "/")
-		if !ok || (name != "plan.json" && name != "manifest.json") {
-			continue
+	for _, id := range ids {
+		m, err := t.Manifest(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			m = nil
+			// What the plan says is for those who need it.
+			_, err = t.Bucket.ReadAll("_runs/" + id + "/plan.json")
 		}
-		if n := len(runs); n == 0 || runs[n-1].ID != id {
-			runs = append(runs, Run{ID: id})
-		}
-		if name == "manifest.json" {
-			if runs[len(runs)-1].Manifest, err = t.Manifest(id); err != nil {
-				return nil, err
-			}
+		switch {
+		case err == nil:
+			runs = append(runs, Run{ID: id, Manifest: m})
+		case !errors.Is(err, fs.ErrNotExist): // without both, a process was killed before it had planned anything
+			runs = append(runs, Run{ID: id, Err: err})
 		}
 	}
 	return runs, nil

@@ -3,6 +3,7 @@ package table
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -182,12 +183,15 @@ func TestCommit(t *testing.T) {
 	}
 	defer func() { _ = killed.Abort() }()
 	m := Manifest{RunID: "r", Parts: chain.Last().Files, Seq: 1}
-	first, err := a.Commit(m)
+	first, own, err := a.Commit(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := b.Commit(m)
-	if err != nil || second.Writer != first.Writer {
+	if !own {
+		t.Error("the first commit is not its own")
+	}
+	second, own, err := b.Commit(m)
+	if err != nil || own || second.Writer != first.Writer {
 		t.Errorf("a second commit: %+v, %v", second, err)
 	}
 	left, err := a.Bucket.List("mapped/")
@@ -222,7 +226,7 @@ func TestAbortExcludesCommit(t *testing.T) {
 	if err := tb.Bucket.CreateIfAbsent(manifestKey("r"), data); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tb.Commit(Manifest{RunID: "r"}); !errors.Is(err, ErrAborted) {
+	if _, _, err := tb.Commit(Manifest{RunID: "r"}); !errors.Is(err, ErrAborted) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -231,7 +235,7 @@ func TestRunsAndBase(t *testing.T) {
 	tb := open(t, t.TempDir())
 	commit := func(m Manifest) {
 		t.Helper()
-		if _, err := tb.Commit(m); err != nil {
+		if _, _, err := tb.Commit(m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,20 +255,92 @@ func TestRunsAndBase(t *testing.T) {
 	}
 }
 
-func TestLease(t *testing.T) {
+// TestDamagedRuns: a manifest that cannot be read is an error for those who need a sound table; those who look
+// for damage see the run, and all others.
+func TestDamagedRuns(t *testing.T) {
 	root := t.TempDir()
-	a, b := open(t, root), open(t, root)
-	release, err := a.Lease("r", 0)
+	tb := open(t, root)
+	for key, text := range map[string]string{
+		"_runs/table.json":                "{}",
+		"_runs/aborted/manifest.json":     `{"aborted": true}`,
+		"_runs/broken/manifest.json":      `{"version": 1, "par`,
+		"_runs/broken/plan.json":          `{}`,
+		"_runs/good/manifest.json":        `{"seq": 7}`,
+		"_runs/good-2/manifest.json":      `{"seq": 8}`,
+		"_runs/good/progress/0-1.json":    `{}`,
+		"_runs/planned/plan.json":         `{"ver`, // read by those who continue it
+		"_runs/unplanned/progress/0-1":    `{}`,
+		"_runs/unplanned/x/manifest.json": `{}`,
+	} {
+		if err := tb.Bucket.CreateIfAbsent(key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := tb.Survey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Lease("r", 0); !errors.Is(err, ErrHeld) {
+	var ids []string
+	for _, r := range runs {
+		ids = append(ids, r.ID)
+		if (r.Err != nil) != (r.ID == "broken") || r.Committed() != strings.HasPrefix(r.ID, "good") {
+			t.Errorf("%+v", r)
+		}
+	}
+	if want := []string{"aborted", "broken", "good", "good-2", "planned"}; !reflect.DeepEqual(ids, want) {
+		t.Errorf("runs %v, want %v", ids, want)
+	}
+	if live := Live(runs); len(live) != 2 {
+		t.Errorf("live: %+v", live)
+	}
+	if _, err := tb.Runs(); err == nil || !strings.Contains(err.Error(), "run broken: ") || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("Runs: %v", err)
+	}
+	if _, err := tb.CreatePlan(Plan{RunID: "new"}); err == nil || !strings.Contains(err.Error(), "run broken: ") {
+		t.Errorf("CreatePlan: %v", err)
+	}
+}
+
+// TestRunsDoesNotWalk: a run has thousands of links, which are of no interest to who lists runs.
+func TestRunsDoesNotWalk(t *testing.T) {
+	tb := open(t, t.TempDir())
+	if _, err := tb.CreatePlan(Plan{RunID: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	list := func() {
+		if runs, err := tb.Runs(); err != nil || len(runs) != 1 {
+			t.Fatal(runs, err)
+		}
+	}
+	before := testing.AllocsPerRun(5, list)
+	progress := filepath.Join(tb.Bucket.URI(""), "_runs", "r", "progress")
+	if err := os.Mkdir(progress, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 200 {
+		if err := os.WriteFile(filepath.Join(progress, fmt.Sprintf("0-%d.json", n+1)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := testing.AllocsPerRun(5, list); after > before+20 {
+		t.Errorf("%g allocations with 200 links, %g without", after, before)
+	}
+}
+
+func TestLease(t *testing.T) {
+	root := t.TempDir()
+	a, b := open(t, root), open(t, root)
+	release, err := a.Lease(t.Context(), "r", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Lease(t.Context(), "r", 0); !errors.Is(err, ErrHeld) {
 		t.Errorf("a second holder: %v", err)
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	release, err = b.Lease("r", 0)
+	release, err = b.Lease(t.Context(), "r", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,94 @@
+package pipeline
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+
+	"mapper/normalize"
+	"mapper/sources"
+)
+
+// CopiedError is a value that must not be copied into the output.
+type CopiedError struct {
+	URI    string
+	Row    int64 // data row, from 1
+	Column string
+	What   string // what the value is
+}
+
+// Error names the place and what to do, and not the value.
+func (e *CopiedError) Error() string {
+	return fmt.Sprintf("%s: row %d: column %q holds %s, and --id and --keep copy it into the output; name another column, mend the row, or add --allow-raw if it is an email or phone that you mean to copy",
+		e.URI, e.Row, e.Column, e.What)
+}
+
+// copied are the columns of a batch that go into the output as they are. A raw email or phone among them would
+// leave the program, so every value is looked at.
+type copied struct {
+	in      *Input
+	columns []copiedColumn
+}
+
+type copiedColumn struct {
+	name     string
+	value    cells
+	mustText bool // the column id is text; kept binary columns may hold anything
+}
+
+// copiedOf returns the copied columns of a batch that can hold an identifier.
+func copiedOf(in *Input, b *sources.Batch) copied {
+	c := copied{in: in}
+	for i := len(in.Identifiers); i < int(b.Record.NumCols()); i++ {
+		column := copiedColumn{name: b.Record.ColumnName(i)}
+		switch a := b.Record.Column(i).(type) {
+		case *array.String, *array.LargeString:
+			column.value = cellsOf(a)
+		case *array.Binary:
+			column.value, column.mustText = cellsOf(a), in.ID != NoColumn && i == len(in.Identifiers)
+		default:
+			continue
+		}
+		c.columns = append(c.columns, column)
+	}
+	return c
+}
+
+// check fails when row i of the batch, data row number of the file, holds what must not be copied.
+func (c *copied) check(i int, number int64) error {
+	for n := range c.columns {
+		column := &c.columns[n]
+		raw, ok := column.value(i)
+		if !ok {
+			continue
+		}
+		what := ""
+		if !c.in.AllowRaw {
+			what = identifies(raw)
+		}
+		if column.mustText && !utf8.Valid(raw.Reveal()) {
+			what = "bytes that are not UTF-8 text"
+		}
+		if what != "" {
+			return &CopiedError{URI: c.in.Source.Object.URI, Row: number, Column: column.name, What: what}
+		}
+	}
+	return nil
+}
+
+// identifies says what kind of raw identifier a value is, or nothing.
+func identifies(raw normalize.Raw) string {
+	value := raw.Reveal()
+	if len(value) > 0 && value[0] == '+' && normalize.CheckPhone(raw) == normalize.ReasonNone {
+		return "a phone"
+	}
+	if bytes.IndexByte(value, '@') < 0 {
+		return ""
+	}
+	if _, reason := normalize.AppendEmail(nil, raw); reason == normalize.ReasonNone {
+		return "an email"
+	}
+	return ""
+}
