@@ -2,11 +2,8 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"reflect"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"mapper/client/objects"
 	"mapper/jobs/table"
 	"mapper/pipeline"
 	"mapper/sinks"
@@ -265,143 +261,4 @@ func (v *Verification) folders(t *table.Table, r table.Run) error {
 		}
 	}
 	return nil
-}
-
-// tally is what the parts of a run hold, counted again.
-type tally struct {
-	refreshRows int64
-	byFile      map[string]*pipeline.Counts // Mapped and Unmapped alone, by source_file
-}
-
-// parts reads all parts of a run, and compares what they hold together with the manifest if all could be read.
-func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) error {
-	sum := tally{byFile: map[string]*pipeline.Counts{}}
-	named, whole := map[string]bool{}, true
-	for _, part := range r.Manifest.Parts {
-		if named[part.Path] {
-			v.damage("run %s: the manifest names %s twice", r.ID, part.Path)
-			continue
-		}
-		named[part.Path] = true
-		if name, err := sinks.ParsePartName(part.Path); err != nil || name.Run != r.ID || name.Dataset != part.Dataset {
-			v.damage("run %s: the manifest names %q, which is no part of it in %s", r.ID, part.Path, part.Dataset)
-			whole = false
-			continue
-		}
-		err := v.part(ctx, t, &part, &sum)
-		if ctx.Err() != nil {
-			return ctx.Err() // what could not be read then is not damaged
-		}
-		if err != nil {
-			v.damage("%v", err)
-			whole = false
-		}
-	}
-	if whole {
-		v.counts(r, &sum)
-	}
-	return nil
-}
-
-// part checks one file and adds its rows to the tally. It fails when the file cannot be read or is another one.
-func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.File, sum *tally) error {
-	uri := t.Bucket.URI(part.Path)
-	f, err := t.Bucket.Open(part.Path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", uri, err)
-	}
-	defer f.Close()
-	r := stoppable{ctx, f}
-	hash := sha256.New()
-	size, err := io.Copy(hash, r)
-	if err != nil {
-		return fmt.Errorf("%s: %w", uri, err)
-	}
-	v.Parts++
-	if size != part.Bytes || hex.EncodeToString(hash.Sum(nil)) != part.SHA256 {
-		return fmt.Errorf("%s: its content is not what was written (%d bytes of %d)", uri, size, part.Bytes)
-	}
-	got, err := sinks.Recount(uri, r, size, part.Dataset)
-	if err != nil {
-		return err
-	}
-	v.Rows += got.Rows
-	if got.Rows != part.Rows {
-		v.damage("%s: it holds %d rows, the manifest says %d", uri, got.Rows, part.Rows)
-	}
-	if part.Dataset == sinks.DatasetRefreshFrom && !got.Sorted {
-		v.damage("%s: it is not sorted by refresh_from", uri)
-	}
-	if !same(got.MinRefreshFrom, part.MinRefreshFrom) || !same(got.MaxRefreshFrom, part.MaxRefreshFrom) || got.MinHash != part.MinHash || got.MaxHash != part.MaxHash {
-		v.damage("%s: the span of refresh_from or of the hashes is not that of the manifest", uri)
-	}
-	sum.add(part.Dataset, &got)
-	return nil
-}
-
-// stoppable is a file whose reads fail once ctx has ended: a large part takes long.
-type stoppable struct {
-	ctx  context.Context
-	file *objects.File
-}
-
-// Read reads from the file, as long as ctx lasts.
-func (s stoppable) Read(p []byte) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.file.Read(p)
-}
-
-// ReadAt reads from the file, as long as ctx lasts.
-func (s stoppable) ReadAt(p []byte, off int64) (int, error) {
-	if err := s.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return s.file.ReadAt(p, off)
-}
-
-func same(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
-
-func (t *tally) add(dataset string, got *sinks.Counts) {
-	if dataset == sinks.DatasetRefreshFrom {
-		t.refreshRows += got.Rows
-		return
-	}
-	for name, n := range got.Files {
-		c := t.byFile[name]
-		if c == nil {
-			c = &pipeline.Counts{Unmapped: map[string]int64{}}
-			t.byFile[name] = c
-		}
-		c.Mapped += n.Mapped
-		for reason, rows := range n.Unmapped {
-			if rows > 0 {
-				c.Unmapped[sinks.Reason(reason).String()] += rows
-			}
-		}
-	}
-}
-
-// counts compares what the parts hold with what the manifest says, for each input.
-func (v *Verification) counts(r table.Run, sum *tally) {
-	var mapped int64
-	for _, in := range r.Manifest.Inputs {
-		got := sum.byFile[in.URI]
-		if got == nil {
-			got = &pipeline.Counts{}
-		}
-		mapped += got.Mapped
-		if got.Mapped != in.Mapped || !maps.Equal(got.Unmapped, in.Unmapped) {
-			v.damage("run %s: of %s the parts hold %d mapped and %v unmapped, the manifest says %d and %v",
-				r.ID, in.URI, got.Mapped, got.Unmapped, in.Mapped, in.Unmapped)
-		}
-		delete(sum.byFile, in.URI)
-	}
-	for _, name := range slices.Sorted(maps.Keys(sum.byFile)) {
-		v.damage("run %s: the parts hold rows of %q, which is no input of the run", r.ID, name)
-	}
-	if sum.refreshRows != mapped {
-		v.damage("run %s: refresh_from holds %d rows for %d mapped ones", r.ID, sum.refreshRows, mapped)
-	}
 }

@@ -333,3 +333,15 @@ func TestVerifyStops(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyStopsInALargeFile: the checksum is taken of all there is, however much.
+func TestVerifyStopsInALargeFile(t *testing.T) {
+	p := newPeopleTable(t, 50)
+	for _, part := range p.manifest(t).Parts {
+		p.write(t, part.Path, make([]byte, 4<<20))
+	}
+	v, err := jobs.Verify(&endsAfter{t.Context(), 50}, p.root)
+	if !errors.Is(err, context.Canceled) || v.Parts > 0 || len(v.Damage) > 0 {
+		t.Errorf("%v\n%s", err, v)
+	}
+}

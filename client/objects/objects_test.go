@@ -254,7 +254,8 @@ func TestLock(t *testing.T) {
 	if _, held, err := b.Lock(ctx, "l"); err != nil || held {
 		t.Fatalf("a second holder: %v, %v", held, err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { _ = release() })
+	first := release
+	time.AfterFunc(50*time.Millisecond, func() { _ = first() })
 	release, held, err = b.Lock(t.Context(), "l")
 	if err != nil || !held {
 		t.Fatalf("after the first holder let go: %v, %v", held, err)
@@ -291,6 +292,77 @@ func TestPlaces(t *testing.T) {
 	}
 	if got := inside.URI("x/y"); got != "in/out/x/y" {
 		t.Errorf("URI = %s", got)
+	}
+}
+
+// TestLinks: a link is as good a name for a folder as its own, for inputs and for tables.
+func TestLinks(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "2026-11-22/a.csv", "x")
+	write(t, "2026-11-22/sub/b.csv", "x")
+	write(t, "2026-11-22/out/part", "x")
+	for _, err := range []error{os.Symlink("2026-11-22", "latest"), os.Symlink("2026-11-22/out/part", "part")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pattern, want := range map[string][]string{
+		"latest":  {"latest/a.csv", "latest/out/part", "latest/sub/b.csv"},
+		"latest/": {"latest/a.csv", "latest/out/part", "latest/sub/b.csv"},
+		"part":    {"part"},
+	} {
+		if found, err := objects.Find(pattern); err != nil || !reflect.DeepEqual(uris(found), want) {
+			t.Errorf("Find(%q) = %v, %v; want %v", pattern, uris(found), err, want)
+		}
+	}
+	for _, c := range []struct {
+		bucket, folder string
+		want           bool
+	}{
+		{"latest/not/there", "2026-11-22", true},
+		{"2026-11-22/not/there", "latest", true},
+		{"latest", "latest/", true},
+		{"latest/sub", ".", true},
+		{"2026-11-22-b", "latest", false},
+		{"latest/../out", "latest", false},
+		{"latest", "2026-11-22/sub", false},
+	} {
+		b, err := objects.OpenBucket(c.bucket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.Inside(c.folder); got != c.want {
+			t.Errorf("bucket %s inside %s: %t", c.bucket, c.folder, got)
+		}
+	}
+	for _, name := range []string{"latest/out", "2026-11-22/out"} {
+		b, err := objects.OpenBucket(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for uri, want := range map[string]bool{"latest/out/part": true, "2026-11-22/out/part": true, "part": true, "latest/a.csv": false} {
+			if got := b.Contains(objects.Object{URI: uri}); got != want {
+				t.Errorf("bucket %s contains %s: %t", name, uri, got)
+			}
+		}
+	}
+	b, err := objects.OpenBucket("latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := keys(t, b, ""); len(got) != 3 {
+		t.Errorf("a bucket that is a link lists %v", got)
+	}
+}
+
+func TestPathsAreText(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "in/caf\xe9.csv", "x") // a file system that takes no such name fails the test here
+	for _, pattern := range []string{"in", "in/*.csv", "in/caf\xe9.csv"} {
+		_, err := objects.Find(pattern)
+		if err == nil || !strings.Contains(err.Error(), `"in/caf\xe9.csv"`) || !strings.Contains(err.Error(), "rename") {
+			t.Errorf("Find(%q): %v", pattern, err)
+		}
 	}
 }
 
