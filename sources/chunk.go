@@ -12,10 +12,12 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/decimal256"
 )
 
-// chunk reads one column of one row group.
+// chunk reads one column of one row group, and holds what it read until it is taken.
 type chunk interface {
-	// next reads so many rows, no more than there are.
-	next(rows int) (column, error)
+	// read reads so many rows, no more than there are, and returns how many bytes their cells have.
+	read(rows int) (size int, err error)
+	// take returns the rows read since the last time.
+	take() column
 }
 
 // pages is what the library's readers of column chunks have in common.
@@ -32,10 +34,15 @@ type packed[T any] struct {
 	nullable bool
 	values   []T
 	levels   []int16
+
+	rows  int    // that are held
+	valid []byte // of the rows held
+	room  int    // rows to expect in a batch: those of the last
 }
 
-// read returns which of the next rows are not null, and their values. These may be slices of the page.
-func (p *packed[T]) read(rows int) (valid []byte, values []T, err error) {
+// next returns the values of the next rows, which may be slices of the page, and the number of the first of these
+// rows among those held. Which of them are not null is in valid.
+func (p *packed[T]) next(rows int) (values []T, first int, err error) {
 	p.values = slices.Grow(p.values[:0], rows)[:rows]
 	if p.nullable {
 		p.levels = slices.Grow(p.levels[:0], rows)[:rows]
@@ -48,118 +55,175 @@ func (p *packed[T]) read(rows int) (valid []byte, values []T, err error) {
 		err = fmt.Errorf("ends %d rows early", int64(rows)-read)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
-	valid = newValidity(rows)
+	first = p.rows
+	p.rows += rows
+	p.valid = extended(p.valid, (p.rows+7)/8, (p.room+7)/8)
 	expected := 0
 	for i := range rows {
 		if !p.nullable || p.levels[i] > 0 {
-			setValid(valid, i)
+			setValid(p.valid, first+i)
 			expected++
 		}
 	}
 	if present != expected {
-		return nil, nil, errors.New("its nulls do not add up")
+		return nil, 0, errors.New("its nulls do not add up")
 	}
-	return valid, p.values[:present], nil
+	return p.values[:present], first, nil
+}
+
+// end forgets the rows held and returns their column, without the buffers of the type.
+func (p *packed[T]) end(t arrow.DataType) column {
+	c := column{typ: t, rows: p.rows, valid: p.valid}
+	p.room, p.rows, p.valid = p.rows, 0, nil
+	return c
 }
 
 func isValid(valid []byte, row int) bool { return valid[row>>3]&(1<<(row&7)) != 0 }
+
+// extended returns s with zeros behind it up to a length, in memory for as many as are expected in the end.
+func extended[T any](s []T, length, expected int) []T {
+	if s == nil {
+		s = make([]T, 0, max(length, expected))
+	}
+	return append(s, make([]T, length-len(s))...)
+}
 
 // numbers reads cells of fixed width, as they are or converted.
 type numbers[T any, O arrow.FixedWidthType] struct {
 	packed[T]
 	typ     arrow.DataType
 	convert func(T) (O, error)
+	out     []O
 }
 
-func (c *numbers[T, O]) next(rows int) (column, error) {
-	valid, values, err := c.read(rows)
+func (c *numbers[T, O]) read(rows int) (size int, err error) {
+	values, first, err := c.next(rows)
 	if err != nil {
-		return column{}, err
+		return 0, err
 	}
-	out := make([]O, rows)
-	for i := range out {
-		if !isValid(valid, i) {
+	c.out = extended(c.out, c.rows, c.room)
+	for i := first; i < c.rows; i++ {
+		if !isValid(c.valid, i) {
 			continue
 		}
-		if out[i], err = c.convert(values[0]); err != nil {
-			return column{}, err
+		if c.out[i], err = c.convert(values[0]); err != nil {
+			return 0, err
 		}
 		values = values[1:]
 	}
-	return column{typ: c.typ, rows: rows, valid: valid, buffers: [][]byte{arrow.GetBytes(out)}}, nil
+	return len(arrow.GetBytes(c.out[first:])), nil
+}
+
+func (c *numbers[T, O]) take() column {
+	taken := c.end(c.typ)
+	taken.buffers = [][]byte{arrow.GetBytes(c.out)}
+	c.out = nil
+	return taken
 }
 
 // flags reads booleans.
-type flags struct{ packed[bool] }
+type flags struct {
+	packed[bool]
+	out []byte // one bit a row
+}
 
-func (c *flags) next(rows int) (column, error) {
-	valid, values, err := c.read(rows)
+func (c *flags) read(rows int) (size int, err error) {
+	values, first, err := c.next(rows)
 	if err != nil {
-		return column{}, err
+		return 0, err
 	}
-	out := newValidity(rows)
-	for i := range rows {
-		if isValid(valid, i) {
+	c.out = extended(c.out, len(c.valid), cap(c.valid))
+	for i := first; i < c.rows; i++ {
+		if isValid(c.valid, i) {
 			if values[0] {
-				setValid(out, i)
+				setValid(c.out, i)
 			}
 			values = values[1:]
 		}
 	}
-	return column{typ: arrow.FixedWidthTypes.Boolean, rows: rows, valid: valid, buffers: [][]byte{out}}, nil
+	return (rows + 7) / 8, nil
+}
+
+func (c *flags) take() column {
+	taken := c.end(arrow.FixedWidthTypes.Boolean)
+	taken.buffers = [][]byte{c.out}
+	c.out = nil
+	return taken
 }
 
 // texts reads strings and binary of any length.
 type texts[T ~[]byte] struct {
 	packed[T]
-	typ arrow.DataType
+	typ     arrow.DataType
+	offsets []int32 // one more than there are rows
+	data    []byte
+	bytes   int // to expect in a batch
 }
 
-func (c *texts[T]) next(rows int) (column, error) {
-	valid, values, err := c.read(rows)
+func (c *texts[T]) read(rows int) (size int, err error) {
+	values, first, err := c.next(rows)
 	if err != nil {
-		return column{}, err
+		return 0, err
 	}
-	size := 0
 	for _, v := range values {
 		size += len(v)
 	}
-	if size > math.MaxInt32 {
-		return column{}, fmt.Errorf("%d rows in a row hold more than 2 GiB", rows)
+	if len(c.data)+size > math.MaxInt32 {
+		return 0, fmt.Errorf("%d rows in a row hold more than 2 GiB", c.rows)
 	}
-	out := newCells(rows, size)
-	for i := range rows {
-		var cell []byte
-		if isValid(valid, i) {
-			cell, values = values[0], values[1:]
+	c.offsets = extended(c.offsets, c.rows+1, c.room+1)
+	if c.data == nil {
+		c.data = make([]byte, 0, max(size, c.bytes))
+	}
+	for i := first; i < c.rows; i++ {
+		if isValid(c.valid, i) {
+			c.data = append(c.data, values[0]...)
+			values = values[1:]
 		}
-		out.append(cell)
+		c.offsets[i+1] = int32(len(c.data))
 	}
-	out.valid = valid // an empty cell may come as nil, which append takes for null
-	return out.column(c.typ), nil
+	return size, nil
+}
+
+func (c *texts[T]) take() column {
+	taken := c.end(c.typ)
+	taken.buffers = [][]byte{arrow.GetBytes(c.offsets), c.data}
+	// An eighth more, so that a batch that is a little larger than the last does not have to grow.
+	c.bytes = min(len(c.data)+len(c.data)/8, 2*batchBytes)
+	c.offsets, c.data = nil, nil
+	return taken
 }
 
 // binaries reads binary of fixed width.
 type binaries[T ~[]byte] struct {
 	packed[T]
 	typ *arrow.FixedSizeBinaryType
+	out []byte
 }
 
-func (c *binaries[T]) next(rows int) (column, error) {
-	valid, values, err := c.read(rows)
+func (c *binaries[T]) read(rows int) (size int, err error) {
+	values, first, err := c.next(rows)
 	if err != nil {
-		return column{}, err
+		return 0, err
 	}
-	out := make([]byte, rows*c.typ.ByteWidth)
-	for i := range rows {
-		if isValid(valid, i) {
-			copy(out[i*c.typ.ByteWidth:], values[0])
+	width := c.typ.ByteWidth
+	c.out = extended(c.out, c.rows*width, c.room*width)
+	for i := first; i < c.rows; i++ {
+		if isValid(c.valid, i) {
+			copy(c.out[i*width:], values[0])
 			values = values[1:]
 		}
 	}
-	return column{typ: c.typ, rows: rows, valid: valid, buffers: [][]byte{out}}, nil
+	return rows * width, nil
+}
+
+func (c *binaries[T]) take() column {
+	taken := c.end(c.typ)
+	taken.buffers = [][]byte{c.out}
+	c.out = nil
+	return taken
 }
 
 // words reads a big-endian two's complement number of up to 32 bytes into four words, the lowest first.

@@ -36,11 +36,11 @@ func TestDamagedChunk(t *testing.T) {
 		{"too few rows, and why", damaged{rows: 7, present: 7, late: late}, late.Error()},
 		{"too few values", damaged{rows: 10, present: 9}, "nulls do not add up"},
 	} {
-		chunk := numbers[int64, int64]{packed[int64]{pages: c.pages, nullable: true}, arrow.PrimitiveTypes.Int64, same[int64]}
-		column, err := chunk.next(10)
+		chunk := numbers[int64, int64]{packed: packed[int64]{pages: c.pages, nullable: true}, typ: arrow.PrimitiveTypes.Int64, convert: same[int64]}
+		size, err := chunk.read(10)
 		if c.want == "" {
-			if err != nil || column.rows != 10 {
-				t.Errorf("%s: %d rows, %v", c.name, column.rows, err)
+			if column := chunk.take(); err != nil || size != 80 || column.rows != 10 {
+				t.Errorf("%s: %d rows of %d bytes, %v", c.name, column.rows, size, err)
 			}
 		} else if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)

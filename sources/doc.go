@@ -25,8 +25,9 @@
 //   - A malformed row costs that row. One whose quotes do not work out costs the line it begins in, and one
 //     longer than [Options.MaxRow] ends at the next line feed.
 //   - An object that changed since it was found, or while it was read, is an error and never mixed rows.
-//   - Memory is bounded, whatever the input: about 2 MiB for a text and its batch, a page and a batch per column
-//     for Parquet, and the window of the compression (at most 128 MiB for zstd).
+//   - Memory is bounded, whatever the input: about 2 MiB for a text and its batch, and the window of the
+//     compression (at most 128 MiB for zstd). For Parquet a page and the dictionary of each column, and a batch,
+//     which has 1 MiB of values and at most 64 rows more.
 //   - Records are fresh memory, which the garbage collector frees. No goroutines are started.
 //
 // # Errors
@@ -46,6 +47,7 @@
 // Position has no place for a line within a row group or for the state of a decompressor: to resume in compressed
 // text decodes it from the beginning, and to resume in Parquet decodes the row group from its beginning.
 //
-// The header is told from data by content: a first line in which no cell looks like an email, a phone number or
-// a hash is a header.
+// The header is told from data by content: a first line in which a cell looks like an email, a phone number or a
+// hash is data, and so is one that goes on in the rows below: c1 above c2. A word above identifiers or numbers is
+// a name, and makes it a header. What is left is a header if most of its cells are words.
 package sources

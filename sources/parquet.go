@@ -100,6 +100,10 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
+// stepRows is how many rows are read at once. It bounds by how much a batch may exceed batchBytes: how large the
+// next rows are shows only when they have been read.
+const stepRows = 64
+
 // parquetReader turns the row groups of a file into batches. A batch never spans two of them.
 type parquetReader struct {
 	in     *Input
@@ -111,7 +115,7 @@ type parquetReader struct {
 	group  int     // the open row group
 	row    int64   // rows of the file before the next batch
 	left   int64   // rows of the open group that are still to be read
-	step   int64   // rows of a batch
+	step   int64   // most rows to read at once
 	chunks []chunk // the wanted columns of the open group
 }
 
@@ -151,10 +155,11 @@ func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader,
 		return nil, in.errorf("has no row %d in row group %d; read it from the beginning", from.Row, from.Offset)
 	}
 	for skip > 0 {
-		n := min(skip, batchRows)
+		n := min(skip, r.step)
 		if _, err := r.read(int(n)); err != nil {
 			return nil, err
 		}
+		r.take()
 		skip -= n
 	}
 	return r, nil
@@ -188,10 +193,9 @@ func (r *parquetReader) nextGroup() error {
 	if err != nil {
 		return r.broken(err)
 	}
-	// By the size of the group, so that rows of large values make batches as small as those of text do.
-	r.step = batchRows
-	if size > 0 {
-		r.step = max(1, min(batchRows, batchBytes*r.left/size))
+	r.step = stepRows
+	if size > 0 { // one row at once where all rows are large
+		r.step = max(1, min(stepRows, batchBytes*r.left/size))
 	}
 	return nil
 }
@@ -207,32 +211,50 @@ func (r *parquetReader) next() (*Batch, error) {
 		}
 	}
 	b := &Batch{Start: Position{Offset: int64(r.group), Row: r.row}}
-	rows := int(min(r.left, r.step))
-	columns, err := r.read(rows)
-	if err != nil {
-		return nil, err
+	rows, size := 0, 0
+	for r.left > 0 && rows < batchRows && size < batchBytes {
+		n := int(min(r.left, r.step, int64(batchRows-rows)))
+		if size > 0 { // no more than it takes, if the rows to come are like those of the batch
+			n = min(n, (batchBytes-size)*rows/size+1)
+		}
+		read, err := r.read(n)
+		if err != nil {
+			return nil, err
+		}
+		rows += n
+		size += read
 	}
+	columns := r.take()
 	b.Malformed = notText(columns, rows, b.Start.Row)
 	b.Record = newRecord(r.schema, columns, rows)
 	b.Read = int64(float64(r.in.Object.Size) * float64(r.row) / float64(r.file.NumRows()))
 	return b, nil
 }
 
-// read reads so many rows of the open row group.
-func (r *parquetReader) read(rows int) ([]column, error) {
-	columns := make([]column, len(r.chunks))
+// read reads so many rows of the open row group, which the chunks then hold, and returns how many bytes they have.
+func (r *parquetReader) read(rows int) (size int, err error) {
 	for i, c := range r.chunks {
-		err := guarded(func() (err error) {
-			columns[i], err = c.next(rows)
+		err := guarded(func() error {
+			n, err := c.read(rows)
+			size += n
 			return err
 		})
 		if err != nil {
-			return nil, r.broken(fmt.Errorf("column %q: %w", r.wanted[i].Name, err))
+			return 0, r.broken(fmt.Errorf("column %q: %w", r.wanted[i].Name, err))
 		}
 	}
 	r.row += int64(rows)
 	r.left -= int64(rows)
-	return columns, nil
+	return size, nil
+}
+
+// take returns the columns of the rows read since the last time.
+func (r *parquetReader) take() []column {
+	columns := make([]column, len(r.chunks))
+	for i, c := range r.chunks {
+		columns[i] = c.take()
+	}
+	return columns
 }
 
 func (r *parquetReader) close() { r.stream.close() }

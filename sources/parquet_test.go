@@ -295,6 +295,43 @@ func TestLargeValues(t *testing.T) {
 	}
 }
 
+// TestLargeValuesAmongSmall: what the row group is like on average, or what its pages take, says nothing about
+// where its large values are. Batches end by what they hold, wherever reading begins.
+func TestLargeValuesAmongSmall(t *testing.T) {
+	rows := make([][]string, 12_000)
+	large := strings.Repeat("x", 300_000)
+	for i := range rows {
+		rows[i] = []string{fmt.Sprint(i), "small"}
+		if i >= 700 && i < 800 {
+			rows[i][1] = large
+		}
+	}
+	in := sourcestest.Inspect(t, sourcestest.Write(t, "a.parquet", encodeParquet(t, rows, []string{"id", "note"})), sources.Options{})
+	batches, err := sourcestest.Batches(t, in, []int{0, 1}, sources.Position{})
+	if err != nil || len(sourcestest.Rows(batches)) != len(rows) {
+		t.Fatalf("%d rows, %v", len(sourcestest.Rows(batches)), err)
+	}
+	for i, b := range batches {
+		size := 0
+		for row := range int(b.Record.NumRows()) {
+			size += len(b.Record.Column(1).(*array.String).Value(row))
+		}
+		if most := 1<<20 + 64*len(large); size > most {
+			t.Errorf("batch %d holds %d bytes, more than %d", i, size, most)
+		}
+		if i%5 != 1 {
+			continue // each reads all of the file
+		}
+		again, err := sourcestest.Batches(t, in, []int{0, 1}, b.Start)
+		if err != nil || len(again) != len(batches)-i || !array.RecordEqual(again[0].Record, b.Record) {
+			t.Fatalf("from %+v: %d batches, %v; want those from number %d of %d on", b.Start, len(again), err, i, len(batches))
+		}
+	}
+	if n := batches[len(batches)-2].Record.NumRows(); n != 4096 {
+		t.Errorf("%d small rows in a batch, want 4096", n)
+	}
+}
+
 // TestDamagedParquet: whatever byte of a file is wrong or wherever it is cut off, reading ends with rows or an
 // error, never with a panic, and not with too few rows.
 func TestDamagedParquet(t *testing.T) {

@@ -50,7 +50,7 @@ func readable(c *schema.Column) (arrow.DataType, opener) {
 	switch c.PhysicalType() {
 	case parquet.Types.Boolean:
 		return arrow.FixedWidthTypes.Boolean, func(r file.ColumnChunkReader, nullable bool) chunk {
-			return &flags{newPacked[bool](r, nullable)}
+			return &flags{packed: newPacked[bool](r, nullable)}
 		}
 	case parquet.Types.Float:
 		return number(arrow.PrimitiveTypes.Float32, same[float32])
@@ -150,7 +150,7 @@ func readableBytes(logical schema.LogicalType) (arrow.DataType, opener) {
 		return nil, nil
 	}
 	return t, func(r file.ColumnChunkReader, nullable bool) chunk {
-		return &texts[parquet.ByteArray]{newPacked[parquet.ByteArray](r, nullable), t}
+		return &texts[parquet.ByteArray]{packed: newPacked[parquet.ByteArray](r, nullable), typ: t}
 	}
 }
 
@@ -161,7 +161,7 @@ func readableFixed(logical schema.LogicalType, width int) (arrow.DataType, opene
 	case schema.NoLogicalType, schema.UUIDLogicalType:
 		t := &arrow.FixedSizeBinaryType{ByteWidth: width}
 		return t, func(r file.ColumnChunkReader, nullable bool) chunk {
-			return &binaries[parquet.FixedLenByteArray]{newPacked[parquet.FixedLenByteArray](r, nullable), t}
+			return &binaries[parquet.FixedLenByteArray]{packed: newPacked[parquet.FixedLenByteArray](r, nullable), typ: t}
 		}
 	}
 	return nil, nil
@@ -180,7 +180,7 @@ func decimal[T ~[]byte](l *schema.DecimalLogicalType) (arrow.DataType, opener) {
 
 func number[T any, O arrow.FixedWidthType](t arrow.DataType, convert func(T) (O, error)) (arrow.DataType, opener) {
 	return t, func(r file.ColumnChunkReader, nullable bool) chunk {
-		return &numbers[T, O]{newPacked[T](r, nullable), t, convert}
+		return &numbers[T, O]{packed: newPacked[T](r, nullable), typ: t, convert: convert}
 	}
 }
 

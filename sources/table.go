@@ -3,7 +3,6 @@ package sources
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -38,7 +37,7 @@ func (h *head) table(l Layout) (Layout, error) {
 	if err != nil {
 		return l, err
 	}
-	if l.Header = isHeader(rows[0]); l.Header {
+	if l.Header = isHeader(rows[0], rows[1:]); l.Header {
 		l.Start = start
 	}
 	l.Columns, err = tableColumns(rows[0], l.Header)
@@ -89,7 +88,7 @@ func (h *head) anyFields(l Layout, delimiter byte) (*textReader, *delimited) {
 	return t, d
 }
 
-// firstRows returns the cells of the first one or two rows, and where the second begins.
+// firstRows returns the cells of the first rows that can be read, and where the second begins.
 func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) {
 	t, d := h.anyFields(l, l.Delimiter[0])
 	problem, ok := t.read()
@@ -102,8 +101,14 @@ func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) 
 	rows = append(rows, cloneCells(d.cells))
 	start = t.position()
 	start.Row = 0 // the row read may be a header
-	if problem, ok := t.read(); ok && problem == "" {
-		rows = append(rows, cloneCells(d.cells))
+	for tried := 1; tried < headerRows; tried++ {
+		problem, ok := t.read()
+		if !ok {
+			break
+		}
+		if problem == "" {
+			rows = append(rows, cloneCells(d.cells))
+		}
 	}
 	return rows, start, nil
 }
@@ -124,47 +129,9 @@ func (h *head) isTable(rows [][][]byte) bool {
 	case "txt":
 		return false
 	case "csv", "tsv", "tab":
-		return quoted || isHeader(rows[0])
+		return quoted || isHeader(rows[0], rows[1:])
 	}
-	return quoted || isHeader(rows[0]) && len(rows[0]) == 1 && len(rows) > 1 && isIdentifier(rows[1][0])
-}
-
-// isHeader says whether a first row names the columns: it does unless it has an identifier.
-func isHeader(cells [][]byte) bool {
-	if len(cells) == 1 && isDigits(cells[0]) {
-		return false
-	}
-	return !slices.ContainsFunc(cells, isIdentifier)
-}
-
-// isIdentifier says whether a cell looks like an email, a hash, or a phone number.
-func isIdentifier(cell []byte) bool {
-	return bytes.IndexByte(cell, '@') >= 0 || isHash(cell) || isPhone(cell)
-}
-
-// isHash recognizes MD5, SHA-1 and SHA-256 in hexadecimal digits, and SHA-256 in base64.
-func isHash(cell []byte) bool {
-	digits := len(bytes.Trim(cell, "0123456789abcdefABCDEF")) == 0
-	switch len(cell) {
-	case 32, 40, 64:
-		return digits
-	case 44:
-		return cell[43] == '=' && bytes.IndexByte(cell, ' ') < 0
-	}
-	return false
-}
-
-// isPhone recognizes seven or more digits with the signs that people put between them.
-func isPhone(cell []byte) bool {
-	digits := 0
-	for _, c := range cell {
-		if '0' <= c && c <= '9' {
-			digits++
-		} else if bytes.IndexByte([]byte(" +-()./"), c) < 0 {
-			return false
-		}
-	}
-	return digits >= 7
+	return quoted || isHeader(rows[0], rows[1:]) && len(rows[0]) == 1 && len(rows) > 1 && isIdentifier(rows[1][0])
 }
 
 // tableColumns names the columns by a header, or by their number from 1 where that has no name.

@@ -10,7 +10,7 @@ import (
 
 const (
 	batchRows  = 4096    // most rows of a batch
-	batchBytes = 1 << 20 // a batch of text ends with the row that reaches this much text
+	batchBytes = 1 << 20 // a batch ends when it has this much text, or values of Parquet
 )
 
 // textReader turns a text into batches.

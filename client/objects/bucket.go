@@ -46,21 +46,16 @@ func (b *Bucket) URI(key string) string {
 	return strings.TrimSuffix(b.uri, "/") + "/" + key
 }
 
-// Contains says whether an object that Find returned lies in the bucket.
+// Contains says whether an object that Find returned lies in the bucket, by whatever links it was named.
 func (b *Bucket) Contains(o Object) bool {
-	path, err := filepath.Abs(filepath.FromSlash(o.URI))
-	return err == nil && strings.HasPrefix(path, b.root+string(filepath.Separator))
+	return isBelow(filepath.FromSlash(o.URI), b.root)
 }
 
 // Inside says whether the bucket lies in the folder, or among the files of the folder, that a pattern for Find
-// names.
+// names, by whatever links.
 func (b *Bucket) Inside(pattern string) bool {
 	info, err := os.Stat(pattern)
-	if err != nil || !info.IsDir() {
-		return false
-	}
-	folder, err := filepath.Abs(pattern)
-	return err == nil && strings.HasPrefix(b.root+string(filepath.Separator), strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
+	return err == nil && info.IsDir() && isBelow(b.root, pattern)
 }
 
 // List returns the keys of all objects that begin with prefix, in order.

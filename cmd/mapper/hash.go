@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,7 @@ func (a *app) hash() *cobra.Command {
 			"It shows normalized emails and phones on your terminal: it is for troubleshooting.",
 		Example: "  echo ' Jane.Saoirse+news@gmail.com' | mapper hash\n" +
 			"  mapper hash --phone --json < phones.txt",
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			opts, err := hashOptions(service, hygiene)
 			if err != nil {
 				return err
@@ -39,7 +41,7 @@ func (a *app) hash() *cobra.Command {
 			case phone:
 				form = func([]byte) normalize.Form { return normalize.FormPhone }
 			}
-			return a.hashLines(normalize.New(opts), form)
+			return a.hashLines(c.Context(), normalize.New(opts), form)
 		},
 	}
 	flags := c.Flags()
@@ -101,37 +103,60 @@ func (h hashed) String() string {
 // longestLine bounds a value, as it does in inputs.
 const longestLine = 1 << 20
 
-func (a *app) hashLines(n *normalize.Normalizer, form func([]byte) normalize.Form) error {
-	lines := bufio.NewScanner(a.stdin)
+func (a *app) hashLines(ctx context.Context, n *normalize.Normalizer, form func([]byte) normalize.Form) error {
+	lines := bufio.NewScanner(a.interruptible(ctx))
 	lines.Buffer(nil, longestLine)
 	out := bufio.NewWriter(a.stdout)
 	valid, number := 0, 0
-	for lines.Scan() {
+	for lines.Scan() && ctx.Err() == nil { // what is scanned once ctx has ended may be half a line
 		number++
-		f := form(lines.Bytes())
-		normalized, id, _, reason := n.Normalized(f, normalize.RawBytes(lines.Bytes()))
-		h := hashed{Type: "hash", Line: number, Kind: f.Kind().String(), Reason: reason.String()}
-		if reason == normalize.ReasonNone {
+		h := hashOne(n, form(lines.Bytes()), lines.Bytes())
+		h.Line = number
+		if h.Reason == "" {
 			valid++
-			h.Base64, h.Hex = string(id.AppendBase64(nil)), string(id.AppendHex(nil))
-			if h.Normalized = string(normalized); normalized == nil { // a hash was given
-				h.Normalized = h.Base64
-			}
 		}
 		if err := a.writeLine(out, h); err != nil {
 			return err
 		}
 	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("standard input:%d: the line is longer than %d bytes", number+1, longestLine)
+	err := lines.Err()
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case errors.Is(err, bufio.ErrTooLong):
+		err = fmt.Errorf("standard input:%d: the line is longer than %d bytes", number+1, longestLine)
 	}
-	if err := errors.Join(lines.Err(), out.Flush()); err != nil {
+	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
 	if number > 0 && valid == 0 {
 		return errors.New("none of the values is valid; the reasons stand in the output")
 	}
 	return nil
+}
+
+func hashOne(n *normalize.Normalizer, form normalize.Form, line []byte) hashed {
+	normalized, id, _, reason := n.Normalized(form, normalize.RawBytes(line))
+	h := hashed{Type: "hash", Kind: form.Kind().String(), Reason: reason.String()}
+	if reason == normalize.ReasonNone {
+		h.Base64, h.Hex = string(id.AppendBase64(nil)), string(id.AppendHex(nil))
+		if h.Normalized = string(normalized); normalized == nil { // a hash was given
+			h.Normalized = h.Base64
+		}
+	}
+	return h
+}
+
+// interruptible returns a reader of standard input that fails once ctx has ended, also while a read waits for
+// whoever writes. That read cannot be called off: it goes on in the background and ends with the process.
+func (a *app) interruptible(ctx context.Context) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, a.stdin)
+		w.CloseWithError(err)
+	}()
+	return r
 }
 
 func (a *app) writeLine(out *bufio.Writer, h hashed) error {
