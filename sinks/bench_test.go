@@ -16,7 +16,8 @@ import (
 )
 
 // benchRows makes rows as the pipeline hands them over: unique ids and hashes, raw UIDs of 44 characters, a
-// third with a previous one, and one of 30 days to ask again.
+// third with a previous one, and one of 30 days to ask again. A page of them compresses as real ones do only
+// if no row is twice in it.
 func benchRows(n int) []Row {
 	random := rand.New(rand.NewPCG(1, 2))
 	uid := func() []byte {
@@ -47,6 +48,16 @@ func benchRows(n int) []Row {
 
 const benchPart = 1 << 19
 
+// benchUIDs makes raw UIDs for a part, one behind the other.
+func benchUIDs() []byte {
+	random := rand.New(rand.NewPCG(8, 8))
+	raw := make([]byte, benchPart*33)
+	for i := range raw {
+		raw[i] = byte(random.Uint32())
+	}
+	return base64.StdEncoding.AppendEncode(nil, raw)
+}
+
 func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
 	bucket, err := objects.OpenBucket(b.TempDir())
 	if err != nil {
@@ -56,7 +67,7 @@ func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	rows := benchRows(1 << 12)
+	rows, uids := benchRows(pageRows), benchUIDs()
 	seal := func() {
 		files, err := w.Seal()
 		if err != nil {
@@ -74,8 +85,12 @@ func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
 		}
 		for i := range n {
 			r := &rows[i&(len(rows)-1)]
-			// All hashes of a part differ, and are as random as real ones.
+			// All hashes and raw UIDs of a part differ, and are as random as real ones.
 			binary.LittleEndian.PutUint64(r.Identity.Hash[:], uint64(i)*0x9e3779b97f4a7c15)
+			r.UID = uids[i*44 : i*44+44]
+			if len(r.Previous) > 0 {
+				r.Previous = uids[(benchPart-1-i)*44 : (benchPart-i)*44]
+			}
 			if err := add(w, r); err != nil {
 				b.Fatal(err)
 			}
@@ -123,7 +138,7 @@ func BenchmarkUnmapped(b *testing.B) { eachCompression(b, (*Writer).Unmapped) }
 // BenchmarkFloor is the plainest loop that the two files of a mapped row allow: their bytes are copied once
 // and hashed.
 func BenchmarkFloor(b *testing.B) {
-	rows := benchRows(1 << 12)
+	rows := benchRows(pageRows)
 	buf := make([]byte, 0, pageBytes)
 	digest := sha256.New()
 	b.ReportAllocs()

@@ -96,7 +96,7 @@ func benchmarkArrow(b *testing.B, props *parquet.WriterProperties) {
 		b.Fatal(err)
 	}
 	f := newFolder(b)
-	rows := benchRows(1 << 12)
+	rows := benchRows(pageRows)
 	hashes := make([]byte, 0, 5000*44)
 	b.ReportAllocs()
 	before := cpuTime(b)

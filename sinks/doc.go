@@ -33,8 +33,8 @@
 // # Decisions
 //
 // Pages are built here, as rows come, and handed to Arrow's page writer, which does headers and footers.
-// Arrow's column writers take 900 ns for a row of mapped and copy each value several times; this way it is
-// under 300, of which two thirds are SHA-256, base64 and the kernel. They are the oracle of the tests.
+// Arrow's column writers take 750 ns for a row of mapped, as they copy each value several times; this way it
+// is under 300, most of which are SHA-256, base64 and the kernel. Arrow's writers are the oracle of the tests.
 //
 // Arrow also computes wrong min and max for texts when the memory they lie in is used again, which hides rows
 // from readers that prune. Statistics are computed here; texts have none, as min and max of random text prune

@@ -23,6 +23,9 @@ const (
 	refreshLen = 54 // without uid and id
 )
 
+// place is where a refresh row is: slab<<32 | offset. It rises with the order of arrival.
+type place uint64
+
 // refreshTime is a distinct refresh_from and how many rows have it. A service hands out few.
 type refreshTime struct {
 	value int64
@@ -48,7 +51,11 @@ func newRefreshRows() *refreshRows { return &refreshRows{number: make(map[int64]
 
 // add keeps a mapped row.
 func (s *refreshRows) add(r *Row) {
-	n := refreshLen + len(r.UID) + len(r.ID)
+	id := r.ID
+	if !r.HasID {
+		id = nil
+	}
+	n := refreshLen + len(r.UID) + len(id)
 	slab := s.slabFor(n)
 	end := len(*slab) + n
 	b := (*slab)[len(*slab):end]
@@ -56,14 +63,14 @@ func (s *refreshRows) add(r *Row) {
 	copy(b, r.Identity.Hash[:])
 	b[atKind], b[atHasID] = byte(r.Identity.Kind), 0
 	if r.HasID {
-		b[atHasID] = 1
+		b[atHasID] = 1 // an empty id is not a null
 	}
 	binary.LittleEndian.PutUint32(b[atTime:], s.time(r.RefreshFrom))
 	binary.LittleEndian.PutUint64(b[atMappedAt:], uint64(r.MappedAt))
 	binary.LittleEndian.PutUint32(b[atUIDLen:], uint32(len(r.UID)))
-	binary.LittleEndian.PutUint32(b[atIDLen:], uint32(len(r.ID)))
+	binary.LittleEndian.PutUint32(b[atIDLen:], uint32(len(id)))
 	copy(b[refreshLen:], r.UID)
-	copy(b[refreshLen+len(r.UID):], r.ID)
+	copy(b[refreshLen+len(r.UID):], id)
 	s.rows++
 	s.bytes += int64(n)
 }

@@ -8,9 +8,6 @@ import (
 	"slices"
 )
 
-// place is where a refresh row is: slab<<32 | offset. It rises with the order of arrival.
-type place uint64
-
 // refreshKey is what the rows of one refresh_from are sorted by.
 type refreshKey struct {
 	prefix uint64 // the first 8 bytes of the hash
@@ -78,8 +75,8 @@ func (s *refreshRows) sortGroup(keys []refreshKey, free int) {
 	}
 	digit := min(8, bits.Len(uint(len(keys)/few)), free)
 	buckets, shift := 1<<digit, free-digit
-	var begins, ends [256]int
-	deal(keys, begins[:buckets], ends[:buckets], shift)
+	var next, ends [256]int
+	deal(keys, next[:buckets], ends[:buckets], shift)
 	begin := 0
 	for _, end := range ends[:buckets] {
 		s.sortGroup(keys[begin:end], shift)
@@ -87,8 +84,8 @@ func (s *refreshRows) sortGroup(keys []refreshKey, free int) {
 	}
 }
 
-// deal moves each key to the bucket that len(ends)-1 of its bits from shift on say, of which it sets the ends.
-// next is for its own use.
+// deal moves each key to its bucket, which the lowest bits of prefix>>shift say, and sets where each bucket
+// ends. There are a power of two of them. next has to have as much room, and is of no use afterwards.
 func deal(keys []refreshKey, next, ends []int, shift int) {
 	mask := uint64(len(ends) - 1)
 	for _, k := range keys {

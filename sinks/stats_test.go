@@ -140,3 +140,56 @@ func TestFile(t *testing.T) {
 		}
 	}
 }
+
+// TestFileOfNextPart: a part's bounds are its own, not those of the part before.
+func TestFileOfNextPart(t *testing.T) {
+	w := newWriter(t, newFolder(t), Options{})
+	rows := randomRows(rand.New(rand.NewPCG(3, 5)), 100)
+	writePart(t, w, 0, partRows{mapped: rows, unmapped: rows})
+	rows[0].RefreshFrom = 7
+	rows[0].Identity.Hash = [32]byte{1, 2, 3, 4}
+	for dataset, got := range writePart(t, w, 1, partRows{mapped: rows[:1], unmapped: rows[:1]}) {
+		if got.Rows != 1 || got.MinHash != "01020304" || got.MaxHash != "01020304" {
+			t.Errorf("%s: got %+v", dataset, got)
+		}
+		if dataset != DatasetUnmapped && (*got.MinRefreshFrom != 7 || *got.MaxRefreshFrom != 7) {
+			t.Errorf("%s: refresh_from of %d to %d, want 7", dataset, *got.MinRefreshFrom, *got.MaxRefreshFrom)
+		}
+	}
+}
+
+// TestPages: no page has more rows or bytes than it is to have, also when one text is as large as many rows.
+func TestPages(t *testing.T) {
+	f := newFolder(t)
+	rows := benchRows(pageRows + 100)
+	for i := range 100 {
+		rows[i].UID = bytes.Repeat([]byte("u"), maxUID)
+	}
+	files := writePart(t, newWriter(t, f, Options{Compression: CompressionNone}), 0, partRows{mapped: rows})
+	r, err := file.NewParquetReader(bytes.NewReader(f.read(t, files[DatasetMapped].Path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range contractColumns(mapped) {
+		pages, err := r.RowGroup(0).GetColumnPageReader(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, rows := 0, 0
+		for ; pages.Next(); n++ {
+			p := pages.Page()
+			if p.NumValues() > pageRows || len(p.Data()) > pageBytes+4+maxUID {
+				t.Errorf("%s: page %d has %d rows and %d bytes", c.name, n, p.NumValues(), len(p.Data()))
+			}
+			if _, ok := p.(file.DataPage); ok {
+				rows += int(p.NumValues())
+			}
+		}
+		if want := map[bool]int{true: 8, false: 2}[c.name == "current_uid"]; c.form != word && n != want {
+			t.Errorf("%s: has %d pages, want %d", c.name, n, want)
+		}
+		if rows != pageRows+100 || pages.Err() != nil {
+			t.Errorf("%s: pages have %d rows, %v", c.name, rows, pages.Err())
+		}
+	}
+}

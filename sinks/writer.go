@@ -79,21 +79,15 @@ func New(b *objects.Bucket, run string, opts Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{bucket: b, run: run, refresh: newRefreshRows()}
-	for _, t := range []struct {
-		at        **table
-		dataset   string
-		groupRows int
-	}{
-		{&w.mapped, DatasetMapped, opts.RowGroupRows},
-		{&w.unmapped, DatasetUnmapped, opts.RowGroupRows},
-		{&w.refreshFrom, DatasetRefreshFrom, opts.RefreshGroupRows},
-	} {
-		if *t.at, err = newTable(t.dataset, t.groupRows, opts, press); err != nil {
-			return nil, err
-		}
+	mapped, err1 := newTable(DatasetMapped, opts.RowGroupRows, opts, press)
+	unmapped, err2 := newTable(DatasetUnmapped, opts.RowGroupRows, opts, press)
+	refreshFrom, err3 := newTable(DatasetRefreshFrom, opts.RefreshGroupRows, opts, press)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
 	}
-	return w, nil
+	return &Writer{
+		bucket: b, run: run, mapped: mapped, unmapped: unmapped, refreshFrom: refreshFrom, refresh: newRefreshRows(),
+	}, nil
 }
 
 // Begin opens part n of a shard. No file is made before a dataset gets its first row.

@@ -273,8 +273,14 @@ func TestMemory(t *testing.T) {
 	if low, high := w.Memory()*8/10, w.Memory()*12/10+2<<20; grown < low || grown > high {
 		t.Errorf("the heap has grown by %d bytes, Memory says %d", grown, w.Memory())
 	}
-	if err := w.Abort(); err != nil {
-		t.Error(err)
+	if err := w.Mapped(&rows[0]); err != nil { // the row that fills the row group
+		t.Fatal(err)
+	}
+	if w.Memory() != w.refresh.held() {
+		t.Errorf("Memory returned %d after the row group was written, want %d", w.Memory(), w.refresh.held())
+	}
+	if err := w.Abort(); err != nil || w.Memory() != 0 {
+		t.Errorf("Abort returned %v, and then Memory %d", err, w.Memory())
 	}
 }
 
