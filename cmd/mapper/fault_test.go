@@ -269,7 +269,7 @@ func TestInterrupted(t *testing.T) {
 		found, err := filepath.Glob(filepath.Join(out, "_runs", "*", "progress", "*.json"))
 		return err == nil && len(found) >= 2
 	})
-	if !strings.Contains(said, "interrupted; run the same command again to continue") {
+	if !strings.Contains(said, "interrupted; the same command continues an unfinished run") {
 		t.Errorf("the output does not say so:\n%s", said)
 	}
 	code, output := runToEnd(t, command(t, env, args...))

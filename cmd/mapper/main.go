@@ -46,7 +46,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	code := exitCode(err)
 	switch {
 	case code == exitInterrupted:
-		fmt.Fprintln(a.stderr, "mapper: interrupted; run the same command again to continue")
+		fmt.Fprintln(a.stderr, "mapper: interrupted; the same command continues an unfinished run")
 	case err != nil:
 		fmt.Fprintln(a.stderr, "mapper:", err)
 	}
@@ -63,7 +63,7 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 		if _, ok := <-got; !ok {
 			return
 		}
-		fmt.Fprintln(a.stderr, "mapper: stopping; what is done is kept (once more to stop at once)")
+		fmt.Fprintln(a.stderr, "mapper: stopping in good order (once more to stop at once)")
 		cancel()
 		if _, ok := <-got; ok {
 			os.Exit(exitInterrupted)
