@@ -162,9 +162,11 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return done, err
 		}
 	}
-	var letGo func()
-	m.Stdin, letGo = interruptible(ctx, m.Stdin)
-	defer letGo()
+	if m.Stdin != nil {
+		var letGo func()
+		m.Stdin, letGo = sources.Interruptible(ctx, m.Stdin)
+		defer letGo()
+	}
 	api, err := m.client()
 	if err != nil {
 		return nil, err
@@ -180,39 +182,6 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 		err = release
 	}
 	return summary, err
-}
-
-// interruptible returns a reader of stdin that fails once ctx has ended, also while a read waits for whoever
-// writes, and a function that lets go of it. A read that is waiting then goes on in the background until there is
-// something to read, or the process ends.
-func interruptible(ctx context.Context, stdin io.Reader) (r io.Reader, letGo func()) {
-	if stdin == nil {
-		return nil, func() {}
-	}
-	from, to := io.Pipe()
-	unhook := context.AfterFunc(ctx, func() { to.CloseWithError(context.Cause(ctx)) })
-	begin := sync.OnceFunc(func() {
-		go func() {
-			_, err := io.Copy(to, stdin)
-			to.CloseWithError(err)
-		}()
-	})
-	return &lazy{Reader: from, begin: begin}, func() {
-		unhook()
-		_ = from.Close() // never fails
-	}
-}
-
-// lazy begins with the first read.
-type lazy struct {
-	io.Reader
-	begin func()
-}
-
-// Read reads from the Reader, once it has begun.
-func (l *lazy) Read(p []byte) (int, error) {
-	l.begin()
-	return l.Reader.Read(p)
 }
 
 // committed returns the summary of a run that has been committed before, or nil.

@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"mapper/normalize"
+	"mapper/sources"
 )
 
 func (a *app) hash() *cobra.Command {
@@ -104,7 +104,9 @@ func (h hashed) String() string {
 const longestLine = 1 << 20
 
 func (a *app) hashLines(ctx context.Context, n *normalize.Normalizer, form func([]byte) normalize.Form) error {
-	lines := bufio.NewScanner(a.interruptible(ctx))
+	in, letGo := sources.Interruptible(ctx, a.stdin)
+	defer letGo()
+	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, longestLine)
 	out := bufio.NewWriter(a.stdout)
 	valid, number := 0, 0
@@ -145,18 +147,6 @@ func hashOne(n *normalize.Normalizer, form normalize.Form, line []byte) hashed {
 		}
 	}
 	return h
-}
-
-// interruptible returns a reader of standard input that fails once ctx has ended, also while a read waits for
-// whoever writes. That read cannot be called off: it goes on in the background and ends with the process.
-func (a *app) interruptible(ctx context.Context) io.Reader {
-	r, w := io.Pipe()
-	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
-	go func() {
-		_, err := io.Copy(w, a.stdin)
-		w.CloseWithError(err)
-	}()
-	return r
 }
 
 func (a *app) writeLine(out *bufio.Writer, h hashed) error {
