@@ -85,10 +85,8 @@ func (m Map) withDefaults() (Map, error) {
 	if m.BaseURL == "" {
 		m.BaseURL = m.Service.Production()
 	}
-	clean, dropped := uid2.CleanBaseURL(m.BaseURL)
-	m.BaseURL = clean
 	if m.Environment == "" {
-		m.Environment = uid2.Environment(m.Service, clean)
+		m.Environment = uid2.Environment(m.Service, m.BaseURL)
 	}
 	if m.Memory == 0 {
 		m.Memory = DefaultMemory
@@ -110,9 +108,6 @@ func (m Map) withDefaults() (Map, error) {
 	}
 	if m.Monitor == nil {
 		m.Monitor = new(Monitor)
-	}
-	if dropped != "" {
-		m.Log.Warn("the base URL ends in a path that belongs to the calls; it is left out", "dropped", dropped, "base_url", clean)
 	}
 	return m, m.check()
 }
@@ -242,6 +237,7 @@ func (m *Map) settings() map[string]string {
 func (m *Map) pipelineOptions(r *run) pipeline.Options {
 	return pipeline.Options{
 		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff},
+		Shard:        shard,
 		MaxBatch:     m.MaxBatch,
 		MaxInFlight:  m.MaxInFlight,
 		Memory:       m.Memory / 3,
@@ -259,20 +255,11 @@ func (m *Map) pipelineOptions(r *run) pipeline.Options {
 
 // find returns the inputs that the job names.
 func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
-	var patterns []string
-	for _, pattern := range m.Inputs {
-		_, err := sources.List(ctx, []string{pattern})
-		switch {
-		case m.AllowEmpty && (errors.Is(err, sources.ErrNoFiles) || errors.Is(err, fs.ErrNotExist)):
-			m.Log.Warn("there is no such input", "input", pattern)
-		case err != nil:
-			return nil, err
-		default:
-			patterns = append(patterns, pattern)
-		}
+	found, err := sources.List(ctx, m.Inputs)
+	if m.AllowEmpty && isMissing(err) {
+		found, err = m.findThose(ctx)
 	}
-	found, err := sources.List(ctx, patterns)
-	if err != nil && len(patterns) > 0 {
+	if err != nil {
 		return nil, err
 	}
 	for _, pattern := range m.Inputs {
@@ -286,6 +273,31 @@ func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error
 		}
 	}
 	return found, nil
+}
+
+// isMissing says that an input names nothing.
+func isMissing(err error) bool {
+	return errors.Is(err, sources.ErrNoFiles) || errors.Is(err, fs.ErrNotExist)
+}
+
+// findThose returns the inputs that are there, when some are not.
+func (m *Map) findThose(ctx context.Context) ([]objects.Object, error) {
+	var there []string
+	for _, pattern := range m.Inputs {
+		_, err := sources.List(ctx, []string{pattern})
+		switch {
+		case isMissing(err):
+			m.Log.Warn("there is no such input", "input", pattern)
+		case err != nil:
+			return nil, err
+		default:
+			there = append(there, pattern)
+		}
+	}
+	if len(there) == 0 {
+		return nil, nil
+	}
+	return sources.List(ctx, there)
 }
 
 // loggedMalformed is how many malformed lines are logged one by one; all of them are unmapped rows.

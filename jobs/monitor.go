@@ -17,14 +17,12 @@ type Monitor struct {
 type running struct {
 	sizes []int64 // of the inputs, in bytes
 	total int64
-	begun int64 // rows that were done when it began
 	api   *uid2.Client
 }
 
 // Snapshot is what a job is doing at one moment.
 type Snapshot struct {
 	Rows      int64   `json:"rows"`   // done, those of earlier processes included
-	Resumed   int64   `json:"-"`      // of them by earlier processes
 	Share     float64 `json:"share"`  // of the input read, 0 to 1; negative when it is unknown
 	Mapped    int64   `json:"mapped"` // since this process began
 	Unmapped  int64   `json:"unmapped"`
@@ -35,7 +33,7 @@ type Snapshot struct {
 }
 
 func (m *Monitor) begin(inputs []pipeline.Input, last pipeline.Part, api *uid2.Client) {
-	r := &running{api: api, begun: last.Cursor.Lines}
+	r := &running{api: api}
 	for _, in := range inputs {
 		r.sizes = append(r.sizes, in.Source.Object.Size)
 		if r.total >= 0 && in.Source.Object.Size >= 0 {
@@ -57,7 +55,6 @@ func (m *Monitor) Snapshot() (s Snapshot, ok bool) {
 	usage := r.api.Stats()
 	return Snapshot{
 		Rows:      m.progress.Lines.Load(),
-		Resumed:   r.begun,
 		Share:     r.share(m.progress.At()),
 		Mapped:    m.progress.Mapped.Load(),
 		Unmapped:  m.progress.Unmapped.Load(),

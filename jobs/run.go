@@ -47,9 +47,12 @@ func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
 	}
 	r := &run{table: t, status: StatusFailed}
 	fingerprint := fingerprintOf(m.settings(), found)
-	plan, err := m.unfinished(t, fingerprint, found)
+	plan, others, err := m.unfinished(t, fingerprint, found)
 	if err != nil {
 		return nil, err
+	}
+	for _, p := range others {
+		m.Log.Warn("the table has an unfinished run of another job", "run_id", p.RunID, "difference", m.difference(&p, found))
 	}
 	if plan == nil {
 		if !m.resumable() {
@@ -90,7 +93,7 @@ func (m *Map) settle(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if err != nil {
 		return nil, err
 	}
-	plan, err := m.unfinished(t, draft.Fingerprint, found)
+	plan, _, err := m.unfinished(t, draft.Fingerprint, found)
 	if plan == nil && err == nil {
 		plan, err = m.create(t, draft, found)
 	}
@@ -115,47 +118,46 @@ func (m *Map) create(t *table.Table, draft table.Plan, found []objects.Object) (
 // resumable says whether the inputs can be read again.
 func (m *Map) resumable() bool { return !slices.Contains(m.Inputs, stdin) }
 
-// unfinished returns the plan of the run that the job continues, or nil.
-func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Object) (*table.Plan, error) {
+// unfinished returns the plan of the run that the job continues, or nil, and those of other jobs' unfinished runs.
+func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Object) (same *table.Plan, others []table.Plan, err error) {
 	if m.RunID != "" {
 		p, err := t.Plan(m.RunID)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, nil
+			return nil, nil, nil
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case m.Fresh:
-			return nil, usagef("run %s is unfinished, and --fresh does not continue it; choose another --run-id", m.RunID)
+			return nil, nil, usagef("run %s is unfinished, and --fresh does not continue it; choose another --run-id", m.RunID)
 		case !m.resumable():
-			return nil, usagef("run %s is unfinished and read standard input, which cannot be read again; choose another --run-id", m.RunID)
+			return nil, nil, usagef("run %s is unfinished and read standard input, which cannot be read again; choose another --run-id", m.RunID)
 		case p.Fingerprint != fingerprint:
-			return nil, usagef("run %s is unfinished and is another job: %s; choose another --run-id", m.RunID, m.difference(&p, found))
+			return nil, nil, usagef("run %s is unfinished and is another job: %s; choose another --run-id", m.RunID, m.difference(&p, found))
 		}
-		return &p, nil
+		return &p, nil, nil
 	}
 	runs, err := t.Runs()
 	if err == nil {
 		err = t.Repair(runs)
 	}
 	if err != nil || m.Fresh || !m.resumable() {
-		return nil, err
+		return nil, nil, err
 	}
-	var same *table.Plan
 	for _, r := range runs {
 		if r.Manifest != nil {
 			continue
 		}
 		p, err := t.Plan(r.ID)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if p.Fingerprint == fingerprint {
 			same = &p // the latest, by run id
 		} else {
-			m.Log.Warn("the table has an unfinished run of another job", "run_id", p.RunID, "difference", m.difference(&p, found))
+			others = append(others, p)
 		}
 	}
-	return same, nil
+	return same, others, nil
 }
 
 // difference names the first thing in which a planned job differs from this one.
@@ -264,14 +266,16 @@ func (m *Map) writer(t *table.Table, run string, inputs []pipeline.Input) (*sink
 // keptFields returns the kept columns, which have to be the same in all inputs.
 func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 	var fields []arrow.Field
+	var first string // the input that they are from
 	for _, in := range inputs {
 		for k, column := range in.Keep {
 			c := in.Source.Layout.Columns[column]
 			if k == len(fields) {
 				fields = append(fields, arrow.Field{Name: c.Name, Type: c.Type, Nullable: true})
+				first = in.Source.Object.URI
 			} else if !arrow.TypeEqual(fields[k].Type, c.Type) {
 				return nil, fmt.Errorf("column %q is %s in %s and %s in %s; a kept column needs one type: map the files apart, or convert one",
-					c.Name, fields[k].Type, inputs[0].Source.Object.URI, c.Type, in.Source.Object.URI)
+					c.Name, fields[k].Type, first, c.Type, in.Source.Object.URI)
 			}
 		}
 	}
