@@ -392,7 +392,7 @@ func (r *run) counts() table.ManifestCounts {
 			c.Counts.Add(&in.Counts)
 		}
 	}
-	c.UniqueEstimate = pipeline.Distinct(r.chain.Last().Sketch)
+	c.UniqueEstimate = r.chain.Last().Unique
 	return c
 }
 

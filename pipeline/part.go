@@ -228,6 +228,7 @@ func (p *partWriter) seal(done bool) error {
 	if part.Sketch, err = p.sketch.MarshalBinary(); err != nil {
 		return p.fail(err)
 	}
+	part.Unique = int64(p.sketch.Estimate())
 	if err := p.sealed(part); err != nil {
 		return p.fail(err)
 	}
@@ -269,13 +270,4 @@ func (p *partWriter) fail(err error) error {
 		p.err = err
 	}
 	return err
-}
-
-// Distinct estimates how many distinct identities a sketch of parts has seen, within about 1 %.
-func Distinct(sketch []byte) int64 {
-	s := hyperloglog.New()
-	if len(sketch) == 0 || s.UnmarshalBinary(sketch) != nil {
-		return 0
-	}
-	return int64(s.Estimate())
 }

@@ -56,6 +56,7 @@ type Part struct {
 	Inputs []InputCounts `json:"inputs,omitempty"` // of this part alone
 	Totals Totals        `json:"totals"`           // of this part alone
 	Sketch []byte        `json:"sketch,omitempty"` // of all identities asked in this part and those before it
+	Unique int64         `json:"unique_estimate"`  // how many of them differ, within about 1 %
 }
 
 // InputCounts are the counts of one input.
