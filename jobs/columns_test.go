@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,7 @@ func inspect(t *testing.T, name, text string) *sources.Input {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found, err := objects.Find(path)
+	found, err := new(objects.Store).Find(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

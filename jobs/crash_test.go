@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mapper/client"
+	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 	"mapper/jobs/table"
@@ -96,7 +97,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	killed := childJob{url, s.APIKey(), s.ClientSecret(), input, filepath.Join(t.TempDir(), "killed")}
-	tb, err := table.Open(killed.Out)
+	tb, err := table.Open(context.Background(), new(objects.Store), killed.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestKilled(t *testing.T) {
 			t.Errorf("%s: %d rows after kills differ from %d rows of a whole run", dataset, len(got), len(want))
 		}
 	}
-	if v, err := jobs.Verify(t.Context(), killed.Out); err != nil || len(v.Remarks) > 0 {
+	if v, err := jobs.Verify(t.Context(), new(objects.Store), killed.Out); err != nil || len(v.Remarks) > 0 {
 		t.Errorf("%v\n%s", err, v)
 	}
 }
@@ -150,7 +151,7 @@ func killAfter(t *testing.T, job childJob, tb *table.Table, parts int) int64 {
 	}
 	deadline := time.Now().Add(time.Minute)
 	for {
-		chain, err := tb.Chain("r", 0)
+		chain, err := tb.Chain(context.Background(), "r", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,10 +170,10 @@ func killAfter(t *testing.T, job childJob, tb *table.Table, parts int) int64 {
 	if err := cmd.Wait(); !errors.As(err, &exit) {
 		t.Fatalf("the job was not killed: %v", err)
 	}
-	if _, err := tb.Manifest("r"); err == nil {
+	if _, err := tb.Manifest(context.Background(), "r"); err == nil {
 		t.Fatal("the run was over before it was killed")
 	}
-	chain, err := tb.Chain("r", 0)
+	chain, err := tb.Chain(context.Background(), "r", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"mapper/client"
+	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 )
@@ -47,7 +48,7 @@ func ExampleMap() {
 	}
 	fmt.Println(summary.Status, summary.Counts.Mapped, summary.Counts.Unmapped)
 
-	found, err := jobs.Verify(ctx, job.Out)
+	found, err := jobs.Verify(ctx, new(objects.Store), job.Out)
 	fmt.Println(found, err)
 	// Output:
 	// committed 1 map[INVALID_IDENTIFIER:1 OPTOUT:1]

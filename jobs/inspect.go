@@ -40,8 +40,8 @@ type RunState struct {
 }
 
 // Inspect returns what a table holds.
-func Inspect(uri string) (*Inspection, error) {
-	t, about, runs, err := openTable(uri)
+func Inspect(ctx context.Context, store *objects.Store, uri string) (*Inspection, error) {
+	t, about, runs, err := openTable(ctx, store, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func Inspect(uri string) (*Inspection, error) {
 	live := table.Live(runs)
 	for _, r := range runs {
 		isLive := slices.ContainsFunc(live, func(l table.Run) bool { return l.ID == r.ID })
-		state, err := stateOf(t, r, isLive)
+		state, err := stateOf(ctx, t, r, isLive)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func Inspect(uri string) (*Inspection, error) {
 	return out, nil
 }
 
-func stateOf(t *table.Table, r table.Run, live bool) (RunState, error) {
+func stateOf(ctx context.Context, t *table.Table, r table.Run, live bool) (RunState, error) {
 	s := RunState{RunID: r.ID, State: "unfinished"}
 	if m := r.Manifest; m != nil {
 		s.Kind, s.StartedAt, s.FinishedAt = m.Kind, m.StartedAt, &m.FinishedAt
@@ -80,11 +80,11 @@ func stateOf(t *table.Table, r table.Run, live bool) (RunState, error) {
 		}
 		return s, nil
 	}
-	plan, err := t.Plan(r.ID)
+	plan, err := t.Plan(ctx, r.ID)
 	if err != nil {
 		return s, err
 	}
-	chain, err := t.Chain(r.ID, shard)
+	chain, err := t.Chain(ctx, r.ID, shard)
 	if err != nil {
 		return s, err
 	}
@@ -122,8 +122,8 @@ func (i *Inspection) String() string {
 }
 
 // LiveFiles returns the URIs of a dataset's parts in the committed runs that no other replaces.
-func LiveFiles(uri, dataset string) ([]string, error) {
-	t, _, runs, err := openTable(uri)
+func LiveFiles(ctx context.Context, store *objects.Store, uri, dataset string) ([]string, error) {
+	t, _, runs, err := openTable(ctx, store, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -145,20 +145,18 @@ type FileInspection struct {
 	Layout sources.Layout `json:"layout"`
 }
 
-// InspectFile returns how a file would be read: its format and columns.
-func InspectFile(ctx context.Context, path string) (*FileInspection, error) {
-	found, err := objects.Find(path)
+// InspectFile returns how a file would be read: its format and columns. It fails with fs.ErrNotExist when there is
+// no file of that name.
+func InspectFile(ctx context.Context, store *objects.Store, path string) (*FileInspection, error) {
+	file, err := store.Stat(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) != 1 {
-		return nil, usagef("%s names %d files; name one", path, len(found))
-	}
-	in, err := sources.Inspect(ctx, found[0], sources.Options{})
+	in, err := sources.Inspect(ctx, file, sources.Options{Store: store})
 	if err != nil {
 		return nil, err
 	}
-	return &FileInspection{Type: "file", Object: found[0], Layout: in.Layout}, nil
+	return &FileInspection{Type: "file", Object: file, Layout: in.Layout}, nil
 }
 
 // String writes how the file would be read for people.

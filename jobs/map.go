@@ -40,6 +40,7 @@ type Map struct {
 	Hygiene Hygiene
 
 	Out          string
+	Store        *objects.Store // how to reach storages; default: a new one
 	Compression  sinks.Compression
 	PartRows     int64         // default 1,000,000
 	PartBytes    int64         // default a quarter of Memory
@@ -144,15 +145,19 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := table.Open(m.Out)
+	if m.Store == nil {
+		m.Store = &objects.Store{GiveUpAfter: m.GiveUpAfter}
+		defer m.Store.Close() // which only lets go of idle connections
+	}
+	t, err := table.Open(ctx, m.Store, m.Out)
 	if err != nil {
 		return nil, usagef("--out: %v", err)
 	}
-	if err := t.Check(m.Service.String(), m.Environment); err != nil {
+	if err := t.Check(ctx, m.Service.String(), m.Environment); err != nil {
 		return nil, err
 	}
 	if m.RunID != "" {
-		done, err := committed(t, m.RunID)
+		done, err := committed(ctx, t, m.RunID)
 		if err != nil || done != nil {
 			return done, err
 		}
@@ -180,8 +185,8 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 }
 
 // committed returns the summary of a run that has been committed before, or nil.
-func committed(t *table.Table, id string) (*Summary, error) {
-	manifest, err := t.Manifest(id)
+func committed(ctx context.Context, t *table.Table, id string) (*Summary, error) {
+	manifest, err := t.Manifest(ctx, id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -190,7 +195,7 @@ func committed(t *table.Table, id string) (*Summary, error) {
 	case manifest.Aborted:
 		return nil, fmt.Errorf("run %s: %w", id, table.ErrAborted)
 	}
-	if err := t.Finish(manifest); err != nil {
+	if err := t.Finish(ctx, manifest); err != nil {
 		return nil, err
 	}
 	return summarize(t, manifest, StatusAlreadyCommitted), nil
@@ -255,7 +260,7 @@ func (m *Map) pipelineOptions(r *run) pipeline.Options {
 
 // find returns the inputs that the job names.
 func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
-	found, err := sources.List(ctx, m.Inputs)
+	found, err := sources.List(ctx, m.Store, m.Inputs)
 	if m.AllowEmpty && isMissing(err) {
 		found, err = m.findThose(ctx)
 	}
@@ -284,7 +289,7 @@ func isMissing(err error) bool {
 func (m *Map) findThose(ctx context.Context) ([]objects.Object, error) {
 	var there []string
 	for _, pattern := range m.Inputs {
-		_, err := sources.List(ctx, []string{pattern})
+		_, err := sources.List(ctx, m.Store, []string{pattern})
 		switch {
 		case isMissing(err):
 			m.Log.Warn("there is no such input", "input", pattern)
@@ -297,7 +302,7 @@ func (m *Map) findThose(ctx context.Context) ([]objects.Object, error) {
 	if len(there) == 0 {
 		return nil, nil
 	}
-	return sources.List(ctx, there)
+	return sources.List(ctx, m.Store, there)
 }
 
 // loggedMalformed is how many malformed lines are logged one by one; all of them are unmapped rows.

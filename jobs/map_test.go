@@ -21,6 +21,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"mapper/client"
+	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 	"mapper/normalize"
@@ -155,7 +156,7 @@ type output struct {
 // outputs reads the live rows of a dataset, part by part.
 func outputs(t testing.TB, out, dataset string) iter.Seq[output] {
 	t.Helper()
-	files, err := jobs.LiveFiles(out, dataset)
+	files, err := jobs.LiveFiles(context.Background(), new(objects.Store), out, dataset)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +350,7 @@ func TestEveryRowUnderFaults(t *testing.T) {
 		t.Errorf("%d lines, want %d", summary.Counts.Lines, rows)
 	}
 	checkOutput(t, s, out, rows)
-	v, err := jobs.Verify(t.Context(), out)
+	v, err := jobs.Verify(t.Context(), new(objects.Store), out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, v)
 	}

@@ -47,7 +47,7 @@ func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
 	}
 	r := &run{table: t, status: StatusFailed}
 	fingerprint := fingerprintOf(m.settings(), found)
-	plan, others, err := m.unfinished(t, fingerprint, found)
+	plan, others, err := m.unfinished(ctx, t, fingerprint, found)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
 	if r.release, err = t.Lease(ctx, r.plan.RunID, shard); err != nil {
 		return nil, err
 	}
-	if r.chain, err = t.Chain(r.plan.RunID, shard); err != nil {
+	if r.chain, err = t.Chain(ctx, r.plan.RunID, shard); err != nil {
 		return nil, errors.Join(err, r.release())
 	}
 	if r.resumed = len(r.chain.Links); r.resumed > 0 {
@@ -93,18 +93,18 @@ func (m *Map) settle(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if err != nil {
 		return nil, err
 	}
-	plan, _, err := m.unfinished(t, draft.Fingerprint, found)
+	plan, _, err := m.unfinished(ctx, t, draft.Fingerprint, found)
 	if plan == nil && err == nil {
-		plan, err = m.create(t, draft, found)
+		plan, err = m.create(ctx, t, draft, found)
 	}
 	return plan, errors.Join(err, release())
 }
 
-func (m *Map) create(t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
-	if err := t.Claim(m.Service.String(), m.Environment); err != nil {
+func (m *Map) create(ctx context.Context, t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
+	if err := t.Claim(ctx, m.Service.String(), m.Environment); err != nil {
 		return nil, err
 	}
-	stands, err := t.CreatePlan(draft)
+	stands, err := t.CreatePlan(ctx, draft)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,9 @@ func (m *Map) create(t *table.Table, draft table.Plan, found []objects.Object) (
 func (m *Map) resumable() bool { return !slices.Contains(m.Inputs, stdin) }
 
 // unfinished returns the plan of the run that the job continues, or nil, and those of other jobs' unfinished runs.
-func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Object) (same *table.Plan, others []table.Plan, err error) {
+func (m *Map) unfinished(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (same *table.Plan, others []table.Plan, err error) {
 	if m.RunID != "" {
-		p, err := t.Plan(m.RunID)
+		p, err := t.Plan(ctx, m.RunID)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, nil, nil
@@ -136,9 +136,9 @@ func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Obj
 		}
 		return &p, nil, nil
 	}
-	runs, err := t.Runs()
+	runs, err := t.Runs(ctx)
 	if err == nil {
-		err = t.Repair(runs)
+		err = t.Repair(ctx, runs)
 	}
 	if err != nil || m.Fresh || !m.resumable() {
 		return nil, nil, err
@@ -147,7 +147,7 @@ func (m *Map) unfinished(t *table.Table, fingerprint string, found []objects.Obj
 		if r.Manifest != nil {
 			continue
 		}
-		p, err := t.Plan(r.ID)
+		p, err := t.Plan(ctx, r.ID)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -225,7 +225,7 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 
 // look finds out how to read an input and which columns hold what. An empty one has no columns.
 func (m *Map) look(ctx context.Context, o objects.Object) (pipeline.Input, error) {
-	in, err := sources.Inspect(ctx, o, sources.Options{Format: m.Format, Stdin: m.Stdin})
+	in, err := sources.Inspect(ctx, o, sources.Options{Store: m.Store, Format: m.Format, Stdin: m.Stdin})
 	if errors.Is(err, sources.ErrEmpty) {
 		m.Log.Warn("the input is empty", "uri", o.URI)
 		return pipeline.Input{Source: sources.Reopen(o, sources.Layout{}, sources.Options{}), ID: pipeline.NoColumn}, nil
@@ -244,7 +244,7 @@ func (m *Map) look(ctx context.Context, o objects.Object) (pipeline.Input, error
 func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	inputs := make([]pipeline.Input, 0, len(p.Inputs))
 	for _, in := range p.Inputs {
-		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{}), ID: in.ID,
+		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{Store: m.Store}), ID: in.ID,
 			AllowRaw: m.Columns.AllowRaw, Identifiers: in.Identifiers, Keep: in.Keep})
 	}
 	return inputs
@@ -299,7 +299,7 @@ func (r *run) work(ctx context.Context, m *Map) error {
 			return err
 		}
 	}
-	return r.commit(m)
+	return r.commit(ctx, m)
 }
 
 // usage is what the service has been asked for by this process.
@@ -309,9 +309,9 @@ func (r *run) usage() pipeline.Usage {
 }
 
 // seal returns the function that makes parts count.
-func (r *run) seal(m *Map) func(pipeline.Part) error {
-	return func(p pipeline.Part) error {
-		if err := r.chain.Append(p); err != nil {
+func (r *run) seal(m *Map) func(context.Context, pipeline.Part) error {
+	return func(ctx context.Context, p pipeline.Part) error {
+		if err := r.chain.Append(ctx, p); err != nil {
 			return err
 		}
 		m.Log.Info("sealed", "run_id", r.plan.RunID, "part", p.N, "rows", p.Cursor.Lines)
@@ -320,7 +320,7 @@ func (r *run) seal(m *Map) func(pipeline.Part) error {
 }
 
 // commit checks that everything is accounted for and makes the run visible.
-func (r *run) commit(m *Map) error {
+func (r *run) commit(ctx context.Context, m *Map) error {
 	manifest := r.manifest()
 	if err := r.check(manifest); err != nil {
 		return err
@@ -330,7 +330,7 @@ func (r *run) commit(m *Map) error {
 	} else if c.Asked == 0 {
 		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
 	}
-	stands, own, err := r.table.Commit(manifest)
+	stands, own, err := r.table.Commit(ctx, manifest)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"mapper/client/objects"
 	"mapper/jobs/table"
 	"mapper/pipeline"
 	"mapper/sinks"
@@ -35,17 +36,17 @@ var ErrDamaged = errors.New("the table is damaged; map the inputs of the runs na
 // Verify checks every committed run of a table: the manifest, the checksum of every part, and the counts, which
 // are taken again from the parts with another Parquet implementation than the one that wrote them. Damage is
 // reported in the result and by [ErrDamaged]; it does not keep Verify from checking everything else.
-func Verify(ctx context.Context, uri string) (*Verification, error) {
-	t, about, err := openAbout(uri)
+func Verify(ctx context.Context, store *objects.Store, uri string) (*Verification, error) {
+	t, about, err := openAbout(ctx, store, uri)
 	if err != nil {
 		return nil, err
 	}
 	// The folders come first: a run that begins meanwhile has its plan before it has files.
-	folders, err := foldersOfRuns(t)
+	folders, err := foldersOfRuns(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	runs, err := t.Survey()
+	runs, err := t.Survey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func Verify(ctx context.Context, uri string) (*Verification, error) {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(folders)) {
-		if err := v.unknown(t, id, folders[id]); err != nil {
+		if err := v.unknown(ctx, t, id, folders[id]); err != nil {
 			return v, err
 		}
 	}
@@ -68,21 +69,21 @@ func Verify(ctx context.Context, uri string) (*Verification, error) {
 }
 
 // openTable opens a table that has to be there, and sound.
-func openTable(uri string) (t *table.Table, about table.About, runs []table.Run, err error) {
-	if t, about, err = openAbout(uri); err != nil {
+func openTable(ctx context.Context, store *objects.Store, uri string) (t *table.Table, about table.About, runs []table.Run, err error) {
+	if t, about, err = openAbout(ctx, store, uri); err != nil {
 		return nil, about, nil, err
 	}
-	runs, err = t.Runs()
+	runs, err = t.Runs(ctx)
 	return t, about, runs, err
 }
 
 // openAbout opens a table that has to be there.
-func openAbout(uri string) (*table.Table, table.About, error) {
-	t, err := table.Open(uri)
+func openAbout(ctx context.Context, store *objects.Store, uri string) (*table.Table, table.About, error) {
+	t, err := table.Open(ctx, store, uri)
 	if err != nil {
 		return nil, table.About{}, err
 	}
-	about, err := t.About()
+	about, err := t.About(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
 	}
@@ -90,10 +91,10 @@ func openAbout(uri string) (*table.Table, table.About, error) {
 }
 
 // foldersOfRuns returns the folders of the datasets that are named after runs, by the id of the run.
-func foldersOfRuns(t *table.Table) (map[string][]string, error) {
+func foldersOfRuns(ctx context.Context, t *table.Table) (map[string][]string, error) {
 	folders := map[string][]string{}
 	for _, dataset := range sinks.Datasets() {
-		names, err := t.Bucket.Folders(dataset)
+		names, err := t.Bucket.Folders(ctx, dataset)
 		if err != nil {
 			return nil, err
 		}
@@ -135,26 +136,26 @@ func (v *Verification) run(ctx context.Context, t *table.Table, about *table.Abo
 		return nil
 	case !r.Committed():
 		v.remark("run %s is not committed, so nobody sees it", r.ID)
-		return v.uncommitted(t, r)
+		return v.uncommitted(ctx, t, r)
 	}
 	v.Runs++
 	v.manifest(r, about)
 	if err := v.parts(ctx, t, r); err != nil {
 		return err
 	}
-	return v.folders(t, r)
+	return v.folders(ctx, t, r)
 }
 
 // uncommitted checks a run that has no manifest, or was aborted.
-func (v *Verification) uncommitted(t *table.Table, r table.Run) error {
+func (v *Verification) uncommitted(ctx context.Context, t *table.Table, r table.Run) error {
 	if r.Manifest == nil {
-		if _, err := t.Plan(r.ID); err != nil {
+		if _, err := t.Plan(ctx, r.ID); err != nil {
 			v.damage("run %s: its plan cannot be read, so it cannot be continued: %v", r.ID, err)
 		}
 	}
 	for _, dataset := range sinks.Datasets() {
 		key := dataset + "/run=" + r.ID + "/_SUCCESS"
-		_, err := t.Bucket.ReadAll(key)
+		_, err := t.Bucket.ReadAll(ctx, key)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -162,7 +163,7 @@ func (v *Verification) uncommitted(t *table.Table, r table.Run) error {
 			return err
 		}
 		// The run may have been committed since it was found.
-		if m, err := t.Manifest(r.ID); errors.Is(err, fs.ErrNotExist) || err == nil && m.Aborted {
+		if m, err := t.Manifest(ctx, r.ID); errors.Is(err, fs.ErrNotExist) || err == nil && m.Aborted {
 			v.damage("%s: it says that the run is whole, but there is no manifest that commits it", t.Bucket.URI(key))
 		}
 	}
@@ -170,10 +171,10 @@ func (v *Verification) uncommitted(t *table.Table, r table.Run) error {
 }
 
 // unknown reports folders of a run that has neither a plan nor a manifest, if there is anything in them.
-func (v *Verification) unknown(t *table.Table, id string, folders []string) error {
+func (v *Verification) unknown(ctx context.Context, t *table.Table, id string, folders []string) error {
 	files := 0
 	for _, folder := range folders {
-		keys, err := t.Bucket.List(folder + "/")
+		keys, err := t.Bucket.List(ctx, folder+"/")
 		if err != nil {
 			return err
 		}
@@ -240,14 +241,14 @@ func (v *Verification) calendar(r table.Run) {
 func dayOf(millis int64) string { return time.UnixMilli(millis).UTC().Format(time.DateOnly) }
 
 // folders looks at the files of a committed run that its manifest does not name.
-func (v *Verification) folders(t *table.Table, r table.Run) error {
+func (v *Verification) folders(ctx context.Context, t *table.Table, r table.Run) error {
 	known := map[string]bool{}
 	for _, part := range r.Manifest.Parts {
 		known[part.Path] = true
 	}
 	for _, dataset := range sinks.Datasets() {
 		folder := dataset + "/run=" + r.ID + "/"
-		keys, err := t.Bucket.List(folder)
+		keys, err := t.Bucket.List(ctx, folder)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) e
 // part checks one file and adds its rows to the tally. It fails when the file cannot be read or is another one.
 func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.File, sum *tally) error {
 	uri := t.Bucket.URI(part.Path)
-	f, err := t.Bucket.Open(part.Path)
+	f, err := t.Bucket.Open(ctx, part.Path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", uri, err)
 	}
@@ -90,7 +90,7 @@ func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.Fil
 // stoppable is a file whose reads fail once ctx has ended: a large part takes long.
 type stoppable struct {
 	ctx  context.Context
-	file *objects.File
+	file objects.File
 }
 
 // Read reads from the file, as long as ctx lasts.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 	"mapper/jobs/table"
@@ -112,7 +113,7 @@ func (p peopleTable) part(t *testing.T, dataset string, n int) string {
 // check verifies the table and compares what is found: every line has to hold one of the texts, in order.
 func (p peopleTable) check(t *testing.T, damage, remarks []string) *jobs.Verification {
 	t.Helper()
-	v, err := jobs.Verify(t.Context(), p.root)
+	v, err := jobs.Verify(t.Context(), new(objects.Store), p.root)
 	if v == nil {
 		t.Fatal(err)
 	}
@@ -277,8 +278,8 @@ func TestVerifyManifest(t *testing.T) {
 func TestDamagedManifestStopsCommands(t *testing.T) {
 	p := newPeopleTable(t, 50)
 	p.write(t, manifestOfR1, []byte(`{"version": 1, "parts": [`))
-	_, inspected := jobs.Inspect(p.root)
-	_, listed := jobs.LiveFiles(p.root, sinks.DatasetMapped)
+	_, inspected := jobs.Inspect(context.Background(), new(objects.Store), p.root)
+	_, listed := jobs.LiveFiles(context.Background(), new(objects.Store), p.root, sinks.DatasetMapped)
 	s, url := operator(t, sandbox.Options{Seed: "verify"})
 	j := job(s, url, writePeople(t, 10), p.root)
 	j.Environment = p.environment(t)
@@ -318,7 +319,7 @@ func (c *endsAfter) Err() error {
 func TestVerifyStops(t *testing.T) {
 	p := newPeopleTable(t, 50)
 	for asked := 0; ; asked++ {
-		v, err := jobs.Verify(&endsAfter{t.Context(), asked}, p.root)
+		v, err := jobs.Verify(&endsAfter{t.Context(), asked}, new(objects.Store), p.root)
 		if v == nil || len(v.Damage) > 0 {
 			t.Fatal(fmt.Errorf("after %d: %w\n%s", asked, err, v))
 		}
@@ -340,7 +341,7 @@ func TestVerifyStopsInALargeFile(t *testing.T) {
 	for _, part := range p.manifest(t).Parts {
 		p.write(t, part.Path, make([]byte, 4<<20))
 	}
-	v, err := jobs.Verify(&endsAfter{t.Context(), 50}, p.root)
+	v, err := jobs.Verify(&endsAfter{t.Context(), 50}, new(objects.Store), p.root)
 	if !errors.Is(err, context.Canceled) || v.Parts > 0 || len(v.Damage) > 0 {
 		t.Errorf("%v\n%s", err, v)
 	}

@@ -66,7 +66,7 @@ func BenchmarkRun(b *testing.B) {
 	if err := f.Close(); err != nil {
 		b.Fatal(err)
 	}
-	found, err := objects.Find(path)
+	found, err := new(objects.Store).Find(context.Background(), path)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func BenchmarkRun(b *testing.B) {
 	b.ReportAllocs()
 	before, began := cpu(b), time.Now()
 	for b.Loop() {
-		bucket, err := objects.OpenBucket(b.TempDir())
+		bucket, err := new(objects.Store).Bucket(context.Background(), b.TempDir())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func BenchmarkRun(b *testing.B) {
 			b.Fatal(err)
 		}
 		done := false
-		err = pipeline.Run(b.Context(), inputs, pipeline.Part{}, instant{}, out, func(p pipeline.Part) error {
+		err = pipeline.Run(b.Context(), inputs, pipeline.Part{}, instant{}, out, func(_ context.Context, p pipeline.Part) error {
 			done = p.Done
 			return nil
 		}, pipeline.Options{MaxInFlight: 2})

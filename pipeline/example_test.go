@@ -25,7 +25,7 @@ func ExampleRun() {
 	if err := os.WriteFile(path, []byte("id,email\n1,jane@example.com\n2,jane@example.com\n3,nobody\n"), 0o600); err != nil {
 		panic(err)
 	}
-	found, err := objects.Find(path)
+	found, err := new(objects.Store).Find(context.Background(), path)
 	if err != nil {
 		panic(err)
 	}
@@ -33,7 +33,7 @@ func ExampleRun() {
 	if err != nil {
 		panic(err)
 	}
-	bucket, err := objects.OpenBucket(filepath.Join(dir, "out"))
+	bucket, err := new(objects.Store).Bucket(context.Background(), filepath.Join(dir, "out"))
 	if err != nil {
 		panic(err)
 	}
@@ -42,7 +42,7 @@ func ExampleRun() {
 		panic(err)
 	}
 	inputs := []pipeline.Input{{Source: in, ID: 0, Identifiers: []pipeline.Identifier{{Column: 1, Form: normalize.FormEmail}}}}
-	sealed := func(p pipeline.Part) error {
+	sealed := func(_ context.Context, p pipeline.Part) error {
 		fmt.Println("part", p.N, "done", p.Done, "asked", p.Totals.Asked, "mapped", p.Inputs[0].Mapped, "unmapped", p.Inputs[0].Unmapped)
 		return nil
 	}

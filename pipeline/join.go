@@ -13,10 +13,10 @@ import (
 
 // join takes the chunks in source order, joins their answers to every row that asked, and writes parts. It is
 // the only user of w.
-func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.Writer, sealed func(Part) error) error {
+func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) error {
 	j := &joiner{stages: s, known: make([]known, s.opts.Recent)}
 	var err error
-	if j.part, err = newPartWriter(s.opts, last, w, sealed); err != nil {
+	if j.part, err = newPartWriter(ctx, s.opts, last, w, sealed); err != nil {
 		return err
 	}
 	cause := j.chunks(ctx)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 type partWriter struct {
 	opts   Options
 	w      *sinks.Writer
-	sealed func(Part) error
+	sealed func(context.Context, Part) error
+	ctx    context.Context // of the parts, which outlives that of reading
 
 	n        int    // the open part, or the next one
 	open     bool   // something has been read for part n
@@ -45,8 +47,8 @@ type inputCounter struct {
 // maxReasons bounds the distinct raw reasons that are counted by themselves: a service may say anything.
 const maxReasons = 64
 
-func newPartWriter(opts Options, last Part, w *sinks.Writer, sealed func(Part) error) (*partWriter, error) {
-	p := &partWriter{opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: opts.Usage(), sketch: hyperloglog.New()}
+func newPartWriter(ctx context.Context, opts Options, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
+	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: opts.Usage(), sketch: hyperloglog.New()}
 	if len(last.Sketch) > 0 {
 		if err := p.sketch.UnmarshalBinary(last.Sketch); err != nil {
 			return nil, err
@@ -87,7 +89,7 @@ func (p *partWriter) begin(seg *segment, r *row) error {
 		}
 	}
 	if !p.open {
-		if err := p.w.Begin(p.opts.Shard, p.n); err != nil {
+		if err := p.w.Begin(p.ctx, p.opts.Shard, p.n); err != nil {
 			return p.fail(err)
 		}
 		p.open, p.since = true, time.Now()
@@ -229,7 +231,7 @@ func (p *partWriter) seal(done bool) error {
 		return p.fail(err)
 	}
 	part.Unique = int64(p.sketch.Estimate())
-	if err := p.sealed(part); err != nil {
+	if err := p.sealed(p.ctx, part); err != nil {
 		return p.fail(err)
 	}
 	p.opts.Progress.Parts.Add(1)

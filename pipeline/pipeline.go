@@ -125,7 +125,7 @@ func setDefault[T comparable](field *T, value T) {
 //
 // When ctx is cancelled, or reading or a request fails, Run reads no further, gives the requests in flight
 // Grace to finish, seals what is contiguous, and returns the cause. Run starts no goroutine that outlives it.
-func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks.Writer, sealed func(Part) error, opts Options) error {
+func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks.Writer, sealed func(context.Context, Part) error, opts Options) error {
 	opts = opts.withDefaults()
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)

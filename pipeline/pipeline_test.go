@@ -133,7 +133,7 @@ func people(t *testing.T, n, distinct int) string {
 
 func input(t *testing.T, path string) pipeline.Input {
 	t.Helper()
-	found, err := objects.Find(path)
+	found, err := new(objects.Store).Find(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ type table struct {
 func newTable(t *testing.T) *table {
 	t.Helper()
 	root := t.TempDir()
-	b, err := objects.OpenBucket(root)
+	b, err := new(objects.Store).Bucket(context.Background(), root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (tb *table) last() pipeline.Part {
 	return tb.parts[len(tb.parts)-1]
 }
 
-func (tb *table) sealed(p pipeline.Part) error {
+func (tb *table) sealed(_ context.Context, p pipeline.Part) error {
 	tb.parts = append(tb.parts, p)
 	return nil
 }
@@ -426,11 +426,11 @@ func TestResumeAtEveryPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = pipeline.Run(t.Context(), inputs, pipeline.Part{}, &service{}, w, func(p pipeline.Part) error {
+		err = pipeline.Run(t.Context(), inputs, pipeline.Part{}, &service{}, w, func(_ context.Context, p pipeline.Part) error {
 			if len(tb.parts) == stop {
 				return errCrash
 			}
-			return tb.sealed(p)
+			return tb.sealed(context.Background(), p)
 		}, opts)
 		if !errors.Is(err, errCrash) {
 			t.Fatalf("stopped after %d parts with %v", stop, err)
@@ -663,11 +663,11 @@ func TestBookedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		sealed := 0
-		err = pipeline.Run(t.Context(), in, tb.last(), &service{}, w, func(p pipeline.Part) error {
+		err = pipeline.Run(t.Context(), in, tb.last(), &service{}, w, func(_ context.Context, p pipeline.Part) error {
 			if sealed++; sealed == 10 {
 				return errCrash
 			}
-			return tb.sealed(p)
+			return tb.sealed(context.Background(), p)
 		}, opts)
 		if err != nil && !errors.Is(err, errCrash) {
 			t.Fatal(err)

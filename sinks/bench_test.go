@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -59,7 +60,7 @@ func benchUIDs() []byte {
 }
 
 func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
-	bucket, err := objects.OpenBucket(b.TempDir())
+	bucket, err := new(objects.Store).Bucket(context.Background(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,13 +75,13 @@ func benchmark(b *testing.B, c Compression, add func(w *Writer, r *Row) error) {
 			b.Fatal(err)
 		}
 		for _, f := range files {
-			if err := bucket.Delete(f.Path); err != nil {
+			if err := bucket.Delete(context.Background(), f.Path); err != nil {
 				b.Fatal(err)
 			}
 		}
 	}
 	part := func(n int) {
-		if err := w.Begin(0, 0); err != nil {
+		if err := w.Begin(context.Background(), 0, 0); err != nil {
 			b.Fatal(err)
 		}
 		for i := range n {

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/parquet"
@@ -102,7 +103,7 @@ func benchmarkArrow(b *testing.B, props *parquet.WriterProperties) {
 	before := cpuTime(b)
 	defer func() { b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op") }()
 	for left := b.N; left > 0; left -= benchPart {
-		s, err := newStream(f.Bucket, "mapped/part.parquet")
+		s, err := newStream(context.Background(), f.Bucket, "mapped/part.parquet")
 		if err != nil {
 			b.Fatal(err)
 		}

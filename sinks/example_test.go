@@ -1,6 +1,7 @@
 package sinks_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"log"
@@ -18,7 +19,7 @@ func ExampleWriter() {
 		log.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // the system empties its folder of temporary files anyway
-	bucket, err := objects.OpenBucket(folder)
+	bucket, err := new(objects.Store).Bucket(context.Background(), folder)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func ExampleWriter() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := w.Begin(0, 1); err != nil {
+	if err := w.Begin(context.Background(), 0, 1); err != nil {
 		log.Fatal(err)
 	}
 	row := sinks.Row{
@@ -99,7 +100,7 @@ func writeExample() (folder, file string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	bucket, err := objects.OpenBucket(folder)
+	bucket, err := new(objects.Store).Bucket(context.Background(), folder)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func writeExample() (folder, file string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		log.Fatal(err)
 	}
 	for _, reason := range []sinks.Reason{sinks.ReasonOptOut, sinks.ReasonInvalidRow, sinks.ReasonOptOut} {

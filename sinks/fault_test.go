@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -77,7 +78,7 @@ func testFullDisk(t *testing.T) {
 }
 
 func writeUntilError(w *Writer, rows []Row) error {
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		return err
 	}
 	for i := range rows {

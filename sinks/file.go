@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -49,8 +50,8 @@ type parquetFile struct {
 	groups int16
 }
 
-func newParquetFile(b *objects.Bucket, key string, l *layout) (*parquetFile, error) {
-	s, err := newStream(b, key)
+func newParquetFile(ctx context.Context, b *objects.Bucket, key string, l *layout) (*parquetFile, error) {
+	s, err := newStream(ctx, b, key)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ type folder struct {
 func newFolder(t testing.TB) folder {
 	t.Helper()
 	path := tempDir(t)
-	b, err := objects.OpenBucket(path)
+	b, err := new(objects.Store).Bucket(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ type partRows struct{ mapped, unmapped []Row }
 // writePart writes a part and returns its files by dataset.
 func writePart(t testing.TB, w *Writer, n int, rows partRows) map[string]File {
 	t.Helper()
-	if err := w.Begin(0, n); err != nil {
+	if err := w.Begin(context.Background(), 0, n); err != nil {
 		t.Fatal(err)
 	}
 	for i := range max(len(rows.mapped), len(rows.unmapped)) {

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -219,7 +220,7 @@ func TestKeptOfOtherType(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWriter(t, newFolder(t), Options{Kept: []arrow.Field{{Name: "a", Type: tt.planned}}})
-			if err := w.Begin(0, 0); err != nil {
+			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			err := w.Unmapped(&tt.row)
@@ -241,7 +242,7 @@ func TestKeptDecimalTooLong(t *testing.T) {
 	fields := []arrow.Field{{Name: "a", Type: b.Type()}}
 	r := Row{Kept: array.NewRecord(arrow.NewSchema(fields, nil), []arrow.Array{b.NewArray()}, 1)}
 	w := newWriter(t, newFolder(t), Options{Kept: fields})
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Unmapped(&r); err == nil || !strings.Contains(err.Error(), "more than 2 digits") || strings.Contains(err.Error(), "1000") {

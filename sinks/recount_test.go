@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -263,7 +264,7 @@ func TestRecountFindsWrongFooters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFolder(t)
 			w := newWriter(t, f, Options{})
-			if err := w.Begin(0, 0); err != nil {
+			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range benchRows(10) {

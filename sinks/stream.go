@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -23,8 +24,8 @@ type stream struct {
 	size   int64
 }
 
-func newStream(b *objects.Bucket, key string) (*stream, error) {
-	object, err := b.Create(key)
+func newStream(ctx context.Context, b *objects.Bucket, key string) (*stream, error) {
+	object, err := b.Create(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.URI(key), err)
 	}

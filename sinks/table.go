@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -45,10 +46,10 @@ func newTable(dataset string, groupRows int, opts Options, press *compressor) (*
 }
 
 // create opens the file of a part.
-func (t *table) create(b *objects.Bucket, part PartName) error {
+func (t *table) create(ctx context.Context, b *objects.Bucket, part PartName) error {
 	part.Dataset = t.dataset
 	var err error
-	t.file, err = newParquetFile(b, part.String(), t.layout)
+	t.file, err = newParquetFile(ctx, b, part.String(), t.layout)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type Writer struct {
 
 	refresh *refreshRows // the mapped rows of the part, to be sorted into refreshFrom
 
+	ctx  context.Context // of the open part
 	part PartName
 	open bool  // there is a part
 	err  error // what ended it
@@ -90,8 +92,9 @@ func New(b *objects.Bucket, run string, opts Options) (*Writer, error) {
 	}, nil
 }
 
-// Begin opens part n of a shard. No file is made before a dataset gets its first row.
-func (w *Writer) Begin(shard, n int) error {
+// Begin opens part n of a shard. No file is made before a dataset gets its first row. The context is for the whole
+// part, up to Seal.
+func (w *Writer) Begin(ctx context.Context, shard, n int) error {
 	switch {
 	case w.err != nil:
 		return w.err
@@ -99,7 +102,7 @@ func (w *Writer) Begin(shard, n int) error {
 		return fmt.Errorf("part %d of shard %d is still open; seal or abort it", w.part.Part, w.part.Shard)
 	}
 	w.part = PartName{Run: w.run, Shard: shard, Part: n, Random: strings.ToLower(rand.Text())}
-	w.open = true
+	w.ctx, w.open = ctx, true
 	return nil
 }
 
@@ -123,7 +126,7 @@ func (w *Writer) write(t *table, r *Row, check func() error) error {
 		return w.err
 	}
 	if t.file == nil {
-		if w.err = t.create(w.bucket, w.part); w.err != nil {
+		if w.err = t.create(w.ctx, w.bucket, w.part); w.err != nil {
 			return w.err
 		}
 	}
@@ -196,7 +199,7 @@ func (w *Writer) writeRefresh() error {
 	if w.refresh.rows == 0 {
 		return nil
 	}
-	if err := w.refreshFrom.create(w.bucket, w.part); err != nil {
+	if err := w.refreshFrom.create(w.ctx, w.bucket, w.part); err != nil {
 		return err
 	}
 	w.refresh.sort()

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -34,10 +35,10 @@ func TestOrderOfCalls(t *testing.T) {
 	if err := w.Abort(); err != nil {
 		t.Errorf("Abort before Begin: %v", err)
 	}
-	if err := w.Begin(0, 7); err != nil {
+	if err := w.Begin(context.Background(), 0, 7); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Begin(0, 8); err == nil || !strings.Contains(err.Error(), "part 7 of shard 0 is still open") {
+	if err := w.Begin(context.Background(), 0, 8); err == nil || !strings.Contains(err.Error(), "part 7 of shard 0 is still open") {
 		t.Errorf("second Begin: %v", err)
 	}
 	if err := w.Mapped(&row); err != nil {
@@ -71,7 +72,7 @@ func TestFilesAreMadeWhenNeeded(t *testing.T) {
 	row := randomRows(rand.New(rand.NewPCG(4, 2)), 1)[0]
 	f := newFolder(t)
 	w := newWriter(t, f, Options{})
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	if left := f.files(t); len(left) > 0 {
@@ -120,7 +121,7 @@ func TestImpossibleRows(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFolder(t)
 			w := newWriter(t, f, Options{})
-			if err := w.Begin(0, 0); err != nil {
+			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			row := good()
@@ -148,7 +149,7 @@ func checkEnded(t *testing.T, f folder, w *Writer, err error) {
 	if got := w.Unmapped(&row); !errors.Is(got, err) {
 		t.Errorf("Unmapped returned %v, want %v again", got, err)
 	}
-	if got := w.Begin(1, 1); !errors.Is(got, err) {
+	if got := w.Begin(context.Background(), 1, 1); !errors.Is(got, err) {
 		t.Errorf("Begin returned %v, want %v again", got, err)
 	}
 	if files, got := w.Seal(); !errors.Is(got, err) || len(files) > 0 {
@@ -172,7 +173,7 @@ func TestNoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWriter(t, f, Options{})
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	row := randomRows(rand.New(rand.NewPCG(4, 5)), 1)[0]
@@ -192,7 +193,7 @@ func TestPublishFails(t *testing.T) {
 	f := newFolder(t)
 	w := newWriter(t, f, Options{})
 	rows := randomRows(rand.New(rand.NewPCG(4, 6)), 2)
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(w.Mapped(&rows[0]), w.Unmapped(&rows[1])); err != nil {
@@ -250,7 +251,7 @@ func TestMemory(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := heap()
-	if err := w.Begin(0, 0); err != nil {
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	const n = 131072 - 1
@@ -290,7 +291,7 @@ func TestRowsAllocateNothing(t *testing.T) {
 	for c := range compressions {
 		w := newWriter(t, newFolder(t), Options{Compression: c})
 		part := func(n int) {
-			if err := w.Begin(0, 0); err != nil {
+			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			for i := range n {

@@ -14,7 +14,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	list, err := sources.List(ctx, []string{"../testdata/crm.csv"})
+	list, err := sources.List(ctx, new(objects.Store), []string{"../testdata/crm.csv"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,10 @@ var ErrEmpty = errors.New("is empty; leave it out, or allow empty inputs")
 
 // Options tunes how inputs are opened. A zero field means its default.
 type Options struct {
-	Format Format    // default: found out
-	Stdin  io.Reader // what the input "-" reads; read once, never closed
-	MaxRow int       // text formats: longest row in bytes, a longer one is malformed; default 1 MiB, at most 1 GiB
+	Store  *objects.Store // how to reach objects in clouds; default: a new one
+	Format Format         // default: found out
+	Stdin  io.Reader      // what the input "-" reads; read once, never closed
+	MaxRow int            // text formats: longest row in bytes, a longer one is malformed; default 1 MiB, at most 1 GiB
 }
 
 const (
@@ -34,6 +36,7 @@ type Input struct {
 	Object objects.Object
 	Layout Layout
 
+	store  *objects.Store
 	stdin  io.Reader
 	sample arrow.Record
 }
@@ -61,7 +64,7 @@ type Malformed struct {
 // [ErrEmpty], an encoding other than UTF-8, a binary file, a JSON array, two columns of one name, and all that
 // opening a file may end with, as [objects.ErrChanged].
 func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error) {
-	in := &Input{Object: o, stdin: opts.Stdin}
+	in := Reopen(o, Layout{}, opts)
 	var head bytes.Buffer
 	if in.isStdin() && in.stdin != nil {
 		in.stdin = io.TeeReader(opts.Stdin, &head)
@@ -96,7 +99,7 @@ func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error
 
 // Reopen returns an input whose layout is known. It reads nothing yet.
 func Reopen(o objects.Object, l Layout, opts Options) *Input {
-	return &Input{Object: o, Layout: l, stdin: opts.Stdin}
+	return &Input{Object: o, Layout: l, store: cmp.Or(opts.Store, new(objects.Store)), stdin: opts.Stdin}
 }
 
 // Sample returns all columns of up to 1000 of the first good rows, for finding out what the columns hold.
@@ -109,6 +112,8 @@ const sampleRows = 1000
 type reader interface {
 	// next returns the next batch, or nil behind the last.
 	next() (*Batch, error)
+	// check fails with objects.ErrChanged when what was read is not the object that was found.
+	check() error
 	close()
 }
 
@@ -131,7 +136,9 @@ func (in *Input) Batches(ctx context.Context, columns []int, from Position) iter
 			if ctx.Err() != nil {
 				b, err = nil, ctx.Err()
 			} else if b == nil {
-				err = in.verdict(err)
+				if changed := r.check(); changed != nil { // which explains whatever went wrong
+					err = changed
+				}
 			}
 			if b == nil && err == nil || !yield(b, err) || err != nil {
 				return
@@ -161,19 +168,6 @@ func (in *Input) reader(ctx context.Context, columns []int, from Position) (read
 		return nil, err
 	}
 	return r, nil
-}
-
-// verdict says why reading ended: with an error, or nil at the end. A change of the object explains both.
-func (in *Input) verdict(err error) error {
-	if in.isStdin() {
-		return err
-	}
-	f, changed := in.Object.Open()
-	if changed != nil {
-		return changed
-	}
-	_ = f.Close() // only its version was of interest
-	return err
 }
 
 func (in *Input) isStdin() bool { return in.Object.URI == "-" }

@@ -23,7 +23,7 @@ var ErrNoFiles = errors.New("there is no data file here")
 // taken: .csv .tsv .tab .txt .ndjson .jsonl .json, also with .gz or .zst behind, .parquet and .pq.
 //
 // A pattern that names nothing is an error that names it: [ErrNoFiles], or that of opening a file.
-func List(ctx context.Context, patterns []string) ([]objects.Object, error) {
+func List(ctx context.Context, store *objects.Store, patterns []string) ([]objects.Object, error) {
 	if len(patterns) == 1 && patterns[0] == "-" {
 		return []objects.Object{{URI: "-", Size: -1}}, nil
 	}
@@ -36,15 +36,14 @@ func List(ctx context.Context, patterns []string) ([]objects.Object, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		found, err := find(pattern)
+		found, err := find(ctx, store, pattern)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range found {
-			// The same file may be named in several ways.
-			name, err := filepath.Abs(filepath.FromSlash(o.URI))
+			name, err := unique(o.URI)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", o.URI, err)
+				return nil, err
 			}
 			if !listed[name] {
 				listed[name] = true
@@ -55,20 +54,34 @@ func List(ctx context.Context, patterns []string) ([]objects.Object, error) {
 	return list, nil
 }
 
-// find returns the objects that one pattern names, at least one.
-func find(pattern string) ([]objects.Object, error) {
-	found, err := objects.Find(pattern)
+// unique returns the name of an object that no other has: the same file may be named in several ways.
+func unique(uri string) (string, error) {
+	if isURL(uri) {
+		return uri, nil
+	}
+	name, err := filepath.Abs(filepath.FromSlash(uri))
 	if err != nil {
-		return nil, fmt.Errorf("input %s: %w", pattern, err)
+		err = fmt.Errorf("%s: %w", uri, err)
+	}
+	return name, err
+}
+
+func isURL(uri string) bool { return strings.Contains(uri, "://") }
+
+// find returns the objects that one pattern names, at least one.
+func find(ctx context.Context, store *objects.Store, pattern string) ([]objects.Object, error) {
+	found, err := store.Find(ctx, pattern)
+	if err != nil {
+		return nil, fmt.Errorf("input %w", err)
 	}
 	itself := func(o objects.Object) bool {
-		return filepath.Clean(filepath.FromSlash(o.URI)) == filepath.Clean(pattern)
+		return o.URI == pattern || !isURL(pattern) && filepath.Clean(filepath.FromSlash(o.URI)) == filepath.Clean(pattern)
 	}
 	if len(found) == 1 && itself(found[0]) {
 		return found, nil
 	}
 	keep := isData
-	if strings.ContainsAny(pattern, "*?[") {
+	if strings.ContainsAny(pattern, "*?[{") {
 		keep = func(name string) bool {
 			last := filepath.Base(pattern)
 			return strings.IndexByte("._", name[0]) < 0 || last[0] == name[0]

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"mapper/client/objects"
 	"mapper/sources"
 )
 
@@ -49,7 +51,7 @@ func TestList(t *testing.T) {
 		{"nothing wanted", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			found, err := sources.List(context.Background(), c.patterns)
+			found, err := sources.List(context.Background(), new(objects.Store), c.patterns)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,18 +64,18 @@ func TestList(t *testing.T) {
 			}
 		})
 	}
-	for pattern, want := range map[string]error{"gone.csv": fs.ErrNotExist, "gone/*.csv": sources.ErrNoFiles, "empty": sources.ErrNoFiles, "in/[": filepath.ErrBadPattern, "gs://bucket/x": nil} {
-		_, err := sources.List(context.Background(), []string{"in", pattern})
+	for pattern, want := range map[string]error{"gone.csv": fs.ErrNotExist, "gone/*.csv": sources.ErrNoFiles, "empty": sources.ErrNoFiles, "in/[": path.ErrBadPattern, "sftp://bucket": nil} {
+		_, err := sources.List(context.Background(), new(objects.Store), []string{"in", pattern})
 		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), pattern) {
 			t.Errorf("%s: %v, want %v", pattern, err, want)
 		}
 	}
-	if _, err := sources.List(context.Background(), []string{"in", "-"}); err == nil {
+	if _, err := sources.List(context.Background(), new(objects.Store), []string{"in", "-"}); err == nil {
 		t.Error("standard input beside others: no error")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := sources.List(ctx, []string{"in"}); !errors.Is(err, context.Canceled) {
+	if _, err := sources.List(ctx, new(objects.Store), []string{"in"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -83,7 +85,7 @@ func TestEmptyFolderOfHiddenFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "_x.csv"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sources.List(context.Background(), []string{folder}); !errors.Is(err, sources.ErrNoFiles) {
+	if _, err := sources.List(context.Background(), new(objects.Store), []string{folder}); !errors.Is(err, sources.ErrNoFiles) {
 		t.Errorf("%v, want %v", err, sources.ErrNoFiles)
 	}
 }

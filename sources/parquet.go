@@ -257,6 +257,8 @@ func (r *parquetReader) take() []column {
 	return columns
 }
 
+func (r *parquetReader) check() error { return r.stream.check() }
+
 func (r *parquetReader) close() { r.stream.close() }
 
 func (r *parquetReader) broken(err error) error {

@@ -23,8 +23,8 @@ const maxZstdWindow = 128 << 20
 type stream struct {
 	io.Reader
 	stored *bufio.Reader
-	taken  int64         // stored bytes that were read
-	file   *objects.File // nil for standard input
+	taken  int64        // stored bytes that were read
+	file   objects.File // nil for standard input
 	zstd   *zstd.Decoder
 }
 
@@ -38,7 +38,7 @@ func (in *Input) open(ctx context.Context) (*stream, error) {
 	s := &stream{}
 	raw := in.stdin
 	if !in.isStdin() {
-		f, err := in.Object.Open()
+		f, err := in.store.Open(ctx, in.Object)
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +103,14 @@ func (s *stream) skip(n int64, compression string) error {
 	return err
 }
 
+// check fails when what was read is not the object that was found.
+func (s *stream) check() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Check()
+}
+
 func (s *stream) close() {
 	if s.zstd != nil {
 		s.zstd.Close()
@@ -146,6 +154,8 @@ func (t *textInput) next() (*Batch, error) {
 	}
 	return b, nil
 }
+
+func (t *textInput) check() error { return t.stream.check() }
 
 func (t *textInput) close() { t.stream.close() }
 

@@ -1,32 +1,36 @@
 package objects
 
 import (
-	"crypto/rand"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
-const tempPrefix = ".tmp-"
-
-// Bucket keeps objects under slash-separated keys below one folder. It holds no state and is safe for
-// concurrent use, by any number of processes.
+// Bucket keeps objects under slash-separated keys below one folder, local or in a cloud. It is safe for concurrent
+// use, by any number of processes.
 type Bucket struct {
-	root string
-	uri  string
+	in     backend
+	prefix string // of all keys: "" or ending with a slash
 }
 
-// OpenBucket names a folder. It is made when the first object is written.
-func OpenBucket(uri string) (*Bucket, error) {
-	if scheme, _, ok := strings.Cut(uri, "://"); ok {
-		return nil, fmt.Errorf("%s: %s:// is not a storage that this program knows; give a folder", uri, scheme)
-	}
+// Bucket names a folder. It is made when the first object is written.
+func (s *Store) Bucket(ctx context.Context, uri string) (*Bucket, error) {
 	if uri == "" {
 		return nil, errors.New("no folder given")
+	}
+	if scheme, bucket, key := split(uri); scheme != "" {
+		r, err := s.bucket(ctx, scheme, bucket)
+		if err != nil {
+			return nil, err
+		}
+		if key = strings.Trim(key, "/"); key != "" {
+			key += "/"
+		}
+		return &Bucket{in: r, prefix: key}, nil
 	}
 	root, err := filepath.Abs(uri)
 	if err != nil {
@@ -35,77 +39,86 @@ func OpenBucket(uri string) (*Bucket, error) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s: is a file; give a folder", uri)
 	}
-	return &Bucket{root: root, uri: filepath.ToSlash(uri)}, nil
+	return &Bucket{in: local{root: root, name: filepath.ToSlash(uri)}}, nil
 }
 
 // URI returns how the user would name an object, or the bucket itself for the key "".
 func (b *Bucket) URI(key string) string {
 	if key == "" {
-		return b.uri
+		key, _ = strings.CutSuffix(b.prefix, "/")
+		return b.in.uri(key)
 	}
-	return strings.TrimSuffix(b.uri, "/") + "/" + key
+	return b.in.uri(b.prefix + key)
 }
 
 // Contains says whether an object that Find returned lies in the bucket, by whatever links it was named.
 func (b *Bucket) Contains(o Object) bool {
-	return isBelow(filepath.FromSlash(o.URI), b.root)
+	scheme, _, _ := split(o.URI)
+	if l, ok := b.in.(local); ok {
+		return scheme == "" && isBelow(filepath.FromSlash(o.URI), l.root)
+	}
+	return strings.HasPrefix(o.URI, b.in.uri(b.prefix))
 }
 
 // Inside says whether the bucket lies in the folder, or among the files of the folder, that a pattern for Find
 // names, by whatever links.
 func (b *Bucket) Inside(pattern string) bool {
-	info, err := os.Stat(pattern)
-	return err == nil && info.IsDir() && isBelow(b.root, pattern)
+	scheme, _, _ := split(pattern)
+	if l, ok := b.in.(local); ok {
+		info, err := os.Stat(pattern)
+		return scheme == "" && err == nil && info.IsDir() && isBelow(l.root, pattern)
+	}
+	if scheme == "" || strings.ContainsAny(pattern, globSigns) {
+		return false
+	}
+	return strings.HasPrefix(b.in.uri(b.prefix), strings.TrimSuffix(pattern, "/")+"/")
 }
 
 // List returns the keys of all objects that begin with prefix, in order.
-func (b *Bucket) List(prefix string) ([]string, error) {
-	// Only the folder that holds the prefix is walked: the rest of a large table is not of interest.
-	top := b.path(prefix[:strings.LastIndexByte(prefix, '/')+1])
-	paths, err := walk(top, func(name string) bool { return !strings.HasPrefix(name, ".") })
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+func (b *Bucket) List(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	for _, p := range paths {
-		rel, err := filepath.Rel(b.root, p)
+	for e, err := range b.in.list(ctx, b.prefix+prefix) {
 		if err != nil {
 			return nil, err
 		}
-		if key := filepath.ToSlash(rel); strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
-		}
+		keys = append(keys, e.key[len(b.prefix):])
 	}
-	slices.Sort(keys)
 	return keys, nil
 }
 
 // Folders returns the names of the folders directly below a folder, in order, without looking into them. A
 // folder that is not there has none.
-func (b *Bucket) Folders(folder string) ([]string, error) {
-	entries, err := os.ReadDir(b.path(folder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+func (b *Bucket) Folders(ctx context.Context, folder string) ([]string, error) {
+	if folder != "" {
+		folder += "/"
 	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
+	return b.in.folders(ctx, b.prefix+folder)
 }
 
-// Open opens an object for reading.
-func (b *Bucket) Open(key string) (*File, error) { return os.Open(b.path(key)) }
+// Open opens an object for reading. The context is for as long as it is open.
+func (b *Bucket) Open(ctx context.Context, key string) (File, error) {
+	e, err := b.in.stat(ctx, b.prefix+key)
+	if err != nil {
+		return nil, err
+	}
+	return b.in.open(ctx, e)
+}
 
 // ReadAll returns a small object whole.
-func (b *Bucket) ReadAll(key string) ([]byte, error) { return os.ReadFile(b.path(key)) }
+func (b *Bucket) ReadAll(ctx context.Context, key string) ([]byte, error) {
+	f, err := b.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
 
-// CreateIfAbsent writes an object unless there is one: then it fails with [fs.ErrExist] and changes nothing.
-// Of any number of processes that try, at most one succeeds.
-func (b *Bucket) CreateIfAbsent(key string, data []byte) error {
-	w, err := b.Create(key)
+// CreateIfAbsent writes an object unless there is one: then it fails with fs.ErrExist and changes nothing. Of any
+// number of processes that try, at most one succeeds. An error that matches [ErrUnavailable] leaves open whether
+// the object has been written, or will be yet.
+func (b *Bucket) CreateIfAbsent(ctx context.Context, key string, data []byte) error {
+	w, err := b.Create(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -116,100 +129,38 @@ func (b *Bucket) CreateIfAbsent(key string, data []byte) error {
 }
 
 // Delete removes an object. One that is not there is no error.
-func (b *Bucket) Delete(key string) error {
-	if err := os.Remove(b.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+func (b *Bucket) Delete(ctx context.Context, key string) error { return b.in.remove(ctx, b.prefix+key) }
+
+// Sweep removes what killed writers left in a local folder of the bucket. Nobody may be writing there. In a cloud
+// there is nothing in the way of anybody.
+func (b *Bucket) Sweep(folder string) error {
+	if l, ok := b.in.(local); ok {
+		return l.sweep(folder)
 	}
 	return nil
 }
 
-// Sweep removes what killed writers left in a folder of the bucket. Nobody may be writing there.
-func (b *Bucket) Sweep(folder string) error {
-	entries, err := os.ReadDir(b.path(folder))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tempPrefix) {
-			err = errors.Join(err, b.Delete(folder+"/"+e.Name()))
-		}
-	}
-	return err
-}
-
-func (b *Bucket) path(key string) string { return filepath.Join(b.root, filepath.FromSlash(key)) }
-
 // Writer writes one object. Exactly one of Close and Abort must be called; after Close failed, nothing is
 // left to do.
-type Writer struct {
-	file *os.File
-	path string
-}
+type Writer struct{ to upload }
 
-// Create begins an object, which becomes visible when it is closed.
-func (b *Bucket) Create(key string) (*Writer, error) {
-	path := b.path(key)
-	if err := makeFolder(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	temp := filepath.Join(filepath.Dir(path), tempPrefix+rand.Text())
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+// Create begins an object, which becomes visible when it is closed. What is written goes up while it is written,
+// with checksums of the storage's own; a few megabytes of it are in memory. The context is for as long as it is
+// written.
+func (b *Bucket) Create(ctx context.Context, key string) (*Writer, error) {
+	to, err := b.in.create(ctx, b.prefix+key)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{file: f, path: path}, nil
+	return &Writer{to}, nil
 }
 
 // Write appends to the object.
-func (w *Writer) Write(p []byte) (int, error) { return w.file.Write(p) }
+func (w *Writer) Write(p []byte) (int, error) { return w.to.Write(p) }
 
-// Close makes the object visible, or fails with [fs.ErrExist] when there is one already. When it returns nil
-// the object is on disk.
-func (w *Writer) Close() error {
-	// The content has to be on disk before the name is, and the name before anybody builds upon it.
-	err := w.file.Sync()
-	err = errors.Join(err, w.file.Close())
-	if err == nil {
-		err = os.Link(w.file.Name(), w.path)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("%w (tables need a file system with hard links)", err)
-		}
-	}
-	if err := errors.Join(err, os.Remove(w.file.Name())); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(w.path))
-}
+// Close makes the object visible, or fails with fs.ErrExist when there is one already. When it returns nil the
+// object is safe: on disk, or wherever the cloud keeps it.
+func (w *Writer) Close() error { return w.to.Close() }
 
 // Abort drops the object.
-func (w *Writer) Abort() error {
-	return errors.Join(w.file.Close(), os.Remove(w.file.Name()))
-}
-
-// makeFolder makes a folder and those above it, and syncs each folder that got a new entry.
-func makeFolder(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil
-	}
-	parent := filepath.Dir(path)
-	if parent != path {
-		if err := makeFolder(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(path, 0o777); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil // somebody else was first
-		}
-		return err
-	}
-	return syncFolder(parent)
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (w *Writer) Abort() error { return w.to.Abort() }

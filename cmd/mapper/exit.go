@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"mapper/client"
+	"mapper/client/objects"
 	"mapper/jobs"
 	"mapper/jobs/table"
 )
@@ -23,7 +25,7 @@ const (
 
 const exitCodesHelp = `Exit codes: 0 done · 1 failed (bad input, damage found, the run is being worked on by another process)
 2 usage, or another service's table · 3 interrupted: run the same command to resume
-4 refused: credentials, role or clock · 5 out of reach: the service kept failing; run the same command to resume`
+4 refused: credentials, role or clock · 5 out of reach: the service or the storage kept failing; run the same command to resume`
 
 // usageError is a command line that cannot be meant as it stands.
 type usageError struct{ error }
@@ -35,6 +37,7 @@ func exitCode(err error) int {
 	var usage usageError
 	var job *jobs.UsageError
 	var service *client.Error
+	var storage *objects.Error
 	switch {
 	case err == nil:
 		return exitDone
@@ -42,6 +45,10 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &service) && service.Fault == client.Refused:
 		return exitRefused
+	case errors.As(err, &storage) && errors.Is(storage, fs.ErrPermission):
+		return exitRefused
+	case errors.Is(err, objects.ErrUnavailable):
+		return exitUnreachable
 	case errors.As(err, &service) && service.Fault == client.Unreachable:
 		return exitUnreachable
 	case errors.Is(err, context.Canceled):

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 )
@@ -158,7 +159,7 @@ func TestFullDisk(t *testing.T) {
 	if code != exitFailed || !strings.Contains(output, "no space left on device") {
 		t.Fatalf("exit code %d\n%s", code, output)
 	}
-	if files, err := jobs.LiveFiles(filepath.Join(disk, "out"), "mapped"); err != nil || len(files) != 0 {
+	if files, err := jobs.LiveFiles(context.Background(), new(objects.Store), filepath.Join(disk, "out"), "mapped"); err != nil || len(files) != 0 {
 		t.Fatalf("visible: %v, %v", files, err)
 	}
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
@@ -167,7 +168,7 @@ func TestFullDisk(t *testing.T) {
 	if code, output := runToEnd(t, command(t, env, args...)); code != exitDone {
 		t.Fatalf("exit code %d\n%s", code, output)
 	}
-	v, err := jobs.Verify(t.Context(), filepath.Join(disk, "out"))
+	v, err := jobs.Verify(t.Context(), new(objects.Store), filepath.Join(disk, "out"))
 	if err != nil || len(v.Remarks) > 0 {
 		t.Fatalf("%v\n%s", err, v)
 	}
@@ -201,7 +202,7 @@ func TestTwoAtOnce(t *testing.T) {
 	if worked != 1 {
 		t.Errorf("%d of %d processes did the work", worked, len(codes))
 	}
-	v, err := jobs.Verify(t.Context(), out)
+	v, err := jobs.Verify(t.Context(), new(objects.Store), out)
 	if err != nil || v.Runs != 1 || v.Rows != 2*5000 {
 		t.Errorf("%v\n%s", err, v)
 	}
@@ -280,7 +281,7 @@ func TestInterrupted(t *testing.T) {
 	if code != exitDone || !strings.Contains(output, "continuing") || !strings.Contains(output, "20,000 rows") {
 		t.Fatalf("exit code %d\n%s", code, output)
 	}
-	if v, err := jobs.Verify(t.Context(), out); err != nil || v.Runs != 1 {
+	if v, err := jobs.Verify(t.Context(), new(objects.Store), out); err != nil || v.Runs != 1 {
 		t.Fatal(fmt.Sprint(v), err)
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -25,20 +27,16 @@ func (a *app) inspect() *cobra.Command {
 		Args: one("FOLDER or FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if dataset != "" {
-				return a.listFiles(args[0], dataset)
+				return a.listFiles(c.Context(), args[0], dataset)
 			}
-			info, err := os.Stat(args[0])
-			if err != nil {
-				return err
-			}
-			if !info.IsDir() {
-				file, err := jobs.InspectFile(c.Context(), args[0])
-				if err != nil {
-					return err
-				}
+			file, err := jobs.InspectFile(c.Context(), &a.store, args[0])
+			if err == nil {
 				return a.print(file)
 			}
-			table, err := jobs.Inspect(args[0])
+			if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			table, err := jobs.Inspect(c.Context(), &a.store, args[0])
 			if err != nil {
 				return err
 			}
@@ -49,11 +47,11 @@ func (a *app) inspect() *cobra.Command {
 	return c
 }
 
-func (a *app) listFiles(uri, dataset string) error {
+func (a *app) listFiles(ctx context.Context, uri, dataset string) error {
 	if !slices.Contains(sinks.Datasets(), dataset) {
 		return usagef("--files %q is none of %s", dataset, strings.Join(sinks.Datasets(), ", "))
 	}
-	files, err := jobs.LiveFiles(uri, dataset)
+	files, err := jobs.LiveFiles(ctx, &a.store, uri, dataset)
 	if err != nil {
 		return err
 	}

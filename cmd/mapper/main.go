@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mapper/client/objects"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,6 +31,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(name string) (string, bool)
+	store          objects.Store // how to reach storages, but for jobs, which have their own patience
 
 	logLevel, logFormat, progress string
 	json                          bool

@@ -16,7 +16,7 @@ func (a *app) verify() *cobra.Command {
 		Example: "  mapper verify ids/uid2",
 		Args:    one("FOLDER"),
 		RunE: func(c *cobra.Command, args []string) error {
-			found, err := jobs.Verify(c.Context(), args[0])
+			found, err := jobs.Verify(c.Context(), &a.store, args[0])
 			if found != nil {
 				if printed := a.print(found); err == nil {
 					err = printed

@@ -29,11 +29,11 @@ type Chain struct {
 }
 
 // Chain reads the chain of a shard.
-func (t *Table) Chain(run string, shard int) (*Chain, error) {
+func (t *Table) Chain(ctx context.Context, run string, shard int) (*Chain, error) {
 	c := &Chain{table: t, run: run, shard: shard}
 	for {
 		var l Link
-		err := t.read(c.key(len(c.Links)+1), &l)
+		err := t.read(ctx, c.key(len(c.Links)+1), &l)
 		if errors.Is(err, fs.ErrNotExist) {
 			return c, nil
 		}
@@ -59,16 +59,16 @@ func (c *Chain) Last() pipeline.Part {
 // Append seals a part: it adds the link that names it. When another process has put a link in its place, this
 // one is fenced: the part's files, which nobody names, are deleted, and the error is [ErrFenced]. After any
 // other error it is not known whether the part is sealed; nothing is deleted.
-func (c *Chain) Append(p pipeline.Part) error {
+func (c *Chain) Append(ctx context.Context, p pipeline.Part) error {
 	l := Link{Version: Version, Writer: c.table.writer, RunID: c.run, Shard: c.shard, SealedAt: time.Now().UTC(), Part: p}
-	own, err := c.table.create(c.key(p.N), &l)
+	own, err := c.table.create(ctx, c.key(p.N), &l)
 	if err != nil {
 		return err
 	}
 	if !own {
 		err := fmt.Errorf("run %s: %w", c.run, ErrFenced)
 		for _, f := range p.Files {
-			err = errors.Join(err, c.table.Bucket.Delete(f.Path))
+			err = errors.Join(err, c.table.Bucket.Delete(ctx, f.Path))
 		}
 		return err
 	}

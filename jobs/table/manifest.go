@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,36 +52,36 @@ type ManifestCounts struct {
 
 // Commit creates the manifest, and then the markers for people. It fails when the run has been aborted; when
 // another process has committed it, that is as good, and own is false. It returns the manifest that stands.
-func (t *Table) Commit(m Manifest) (stands *Manifest, own bool, err error) {
+func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own bool, err error) {
 	m.Version, m.Writer = Version, t.writer
-	if own, err = t.create(manifestKey(m.RunID), &m); err != nil {
+	if own, err = t.create(ctx, manifestKey(m.RunID), &m); err != nil {
 		return nil, false, err
 	}
-	if stands, err = t.Manifest(m.RunID); err != nil {
+	if stands, err = t.Manifest(ctx, m.RunID); err != nil {
 		return nil, false, err
 	}
 	if stands.Aborted {
 		return nil, false, fmt.Errorf("run %s: %w", m.RunID, ErrAborted)
 	}
-	return stands, own, t.Finish(stands)
+	return stands, own, t.Finish(ctx, stands)
 }
 
 // Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
 // markers, and files of the run that the manifest does not name.
-func (t *Table) Finish(m *Manifest) error {
+func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 	named := map[string]bool{}
 	for _, p := range m.Parts {
 		named[p.Path] = true
 	}
 	for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped, sinks.DatasetRefreshFrom} {
 		folder := dataset + "/run=" + m.RunID
-		keys, err := t.Bucket.List(folder + "/")
+		keys, err := t.Bucket.List(ctx, folder+"/")
 		if err != nil {
 			return err
 		}
 		for _, key := range keys {
 			if strings.HasSuffix(key, ".parquet") && !named[key] {
-				if err := t.Bucket.Delete(key); err != nil {
+				if err := t.Bucket.Delete(ctx, key); err != nil {
 					return err
 				}
 			}
@@ -88,7 +89,7 @@ func (t *Table) Finish(m *Manifest) error {
 		if err := t.Bucket.Sweep(folder); err != nil {
 			return err
 		}
-		if err := t.Bucket.CreateIfAbsent(folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := t.Bucket.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
@@ -96,15 +97,15 @@ func (t *Table) Finish(m *Manifest) error {
 }
 
 // Repair finishes what processes that were killed just after their commit have left to do.
-func (t *Table) Repair(runs []Run) error {
+func (t *Table) Repair(ctx context.Context, runs []Run) error {
 	for _, r := range runs {
 		if !r.Committed() {
 			continue
 		}
 		// Finish makes this one last.
-		_, err := t.Bucket.ReadAll(sinks.DatasetRefreshFrom + "/run=" + r.ID + "/_SUCCESS")
+		_, err := t.Bucket.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
 		if errors.Is(err, fs.ErrNotExist) {
-			err = t.Finish(r.Manifest)
+			err = t.Finish(ctx, r.Manifest)
 		}
 		if err != nil {
 			return err
@@ -114,9 +115,9 @@ func (t *Table) Repair(runs []Run) error {
 }
 
 // Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown.
-func (t *Table) Manifest(run string) (*Manifest, error) {
+func (t *Table) Manifest(ctx context.Context, run string) (*Manifest, error) {
 	m := new(Manifest)
-	return m, t.read(manifestKey(run), m)
+	return m, t.read(ctx, manifestKey(run), m)
 }
 
 func manifestKey(run string) string { return "_runs/" + run + "/manifest.json" }

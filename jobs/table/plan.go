@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"time"
 
 	"mapper/client/objects"
@@ -36,8 +37,8 @@ type PlannedInput struct {
 
 // CreatePlan stores p as the plan of its run and fills in what only the table knows. If there is a plan
 // already, nothing changes; in both cases it returns the plan that stands.
-func (t *Table) CreatePlan(p Plan) (Plan, error) {
-	runs, err := t.Runs()
+func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
+	runs, err := t.Runs(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -47,14 +48,14 @@ func (t *Table) CreatePlan(p Plan) (Plan, error) {
 		p.Base = append(p.Base, r.ID)
 		p.Seq = max(p.Seq, r.Manifest.Seq+1)
 	}
-	if _, err := t.create("_runs/"+p.RunID+"/plan.json", &p); err != nil {
+	if _, err := t.create(ctx, "_runs/"+p.RunID+"/plan.json", &p); err != nil {
 		return Plan{}, err
 	}
-	return t.Plan(p.RunID)
+	return t.Plan(ctx, p.RunID)
 }
 
 // Plan returns the plan of a run. It fails with [fs.ErrNotExist] when there is none.
-func (t *Table) Plan(run string) (Plan, error) {
+func (t *Table) Plan(ctx context.Context, run string) (Plan, error) {
 	var p Plan
-	return p, t.read("_runs/"+run+"/plan.json", &p)
+	return p, t.read(ctx, "_runs/"+run+"/plan.json", &p)
 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -40,8 +41,8 @@ type About struct {
 }
 
 // Open names a table; nothing is read or written yet.
-func Open(uri string) (*Table, error) {
-	b, err := objects.OpenBucket(uri)
+func Open(ctx context.Context, store *objects.Store, uri string) (*Table, error) {
+	b, err := store.Bucket(ctx, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -50,17 +51,17 @@ func Open(uri string) (*Table, error) {
 
 // Claim makes the table one of the service and environment, or fails with [ErrOtherTable] when it is one of
 // another. It also sees to it that the storage honours create-if-absent, on which everything rests.
-func (t *Table) Claim(service, environment string) error {
+func (t *Table) Claim(ctx context.Context, service, environment string) error {
 	const key = "_runs/table.json"
 	want := About{Version: Version, Writer: t.writer, Service: service, Environment: environment}
-	if _, err := t.create(key, &want); err != nil {
+	if _, err := t.create(ctx, key, &want); err != nil {
 		return err
 	}
-	if err := t.Check(service, environment); err != nil {
+	if err := t.Check(ctx, service, environment); err != nil {
 		return err
 	}
 	probe := []byte("{}")
-	if err := t.Bucket.CreateIfAbsent(key, probe); !errors.Is(err, fs.ErrExist) {
+	if err := t.Bucket.CreateIfAbsent(ctx, key, probe); !errors.Is(err, fs.ErrExist) {
 		if err == nil {
 			return fmt.Errorf("%s: the storage replaced an object that it was asked not to replace; it cannot hold a table", t.Bucket.URI(key))
 		}
@@ -71,8 +72,8 @@ func (t *Table) Claim(service, environment string) error {
 
 // Check fails with [ErrOtherTable] when the table is one of another service or environment. A table that is not
 // there yet is nobody's.
-func (t *Table) Check(service, environment string) error {
-	have, err := t.About()
+func (t *Table) Check(ctx context.Context, service, environment string) error {
+	have, err := t.About(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -84,19 +85,19 @@ func (t *Table) Check(service, environment string) error {
 }
 
 // About returns what the table is. It fails with [fs.ErrNotExist] when there is no table.
-func (t *Table) About() (About, error) {
+func (t *Table) About(ctx context.Context) (About, error) {
 	var a About
-	return a, t.read("_runs/table.json", &a)
+	return a, t.read(ctx, "_runs/table.json", &a)
 }
 
 // create writes doc unless there is an object, and says whether the object that is there now is this
 // process's own.
-func (t *Table) create(key string, doc any) (own bool, err error) {
+func (t *Table) create(ctx context.Context, key string, doc any) (own bool, err error) {
 	data, err := json.MarshalIndent(doc, "", " ")
 	if err != nil {
 		return false, err
 	}
-	err = t.Bucket.CreateIfAbsent(key, append(data, '\n'))
+	err = t.Bucket.CreateIfAbsent(ctx, key, append(data, '\n'))
 	if err == nil {
 		return true, nil
 	}
@@ -106,14 +107,14 @@ func (t *Table) create(key string, doc any) (own bool, err error) {
 	var signed struct {
 		Writer string `json:"writer"`
 	}
-	if err := t.read(key, &signed); err != nil {
+	if err := t.read(ctx, key, &signed); err != nil {
 		return false, err
 	}
 	return signed.Writer == t.writer, nil
 }
 
-func (t *Table) read(key string, doc any) error {
-	data, err := t.Bucket.ReadAll(key)
+func (t *Table) read(ctx context.Context, key string, doc any) error {
+	data, err := t.Bucket.ReadAll(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -150,8 +151,8 @@ func (r Run) Committed() bool { return r.Manifest != nil && !r.Manifest.Aborted 
 
 // Runs returns all runs of the table that have a plan or a manifest, in the order of their ids. It fails when
 // one of them is damaged: without its manifest nobody knows which runs are live.
-func (t *Table) Runs() ([]Run, error) {
-	runs, err := t.Survey()
+func (t *Table) Runs(ctx context.Context) ([]Run, error) {
+	runs, err := t.Survey(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -164,18 +165,18 @@ func (t *Table) Runs() ([]Run, error) {
 }
 
 // Survey is Runs for those who look for damage: it returns damaged runs too.
-func (t *Table) Survey() ([]Run, error) {
-	ids, err := t.Bucket.Folders("_runs")
+func (t *Table) Survey(ctx context.Context) ([]Run, error) {
+	ids, err := t.Bucket.Folders(ctx, "_runs")
 	if err != nil {
 		return nil, err
 	}
 	var runs []Run
 	for _, id := range ids {
-		m, err := t.Manifest(id)
+		m, err := t.Manifest(ctx, id)
 		if errors.Is(err, fs.ErrNotExist) {
 			m = nil
 			// What the plan says is for those who need it.
-			_, err = t.Bucket.ReadAll("_runs/" + id + "/plan.json")
+			_, err = t.Bucket.ReadAll(ctx, "_runs/"+id+"/plan.json")
 		}
 		switch {
 		case err == nil:

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,13 +14,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"mapper/client/objects"
 	"mapper/pipeline"
 	"mapper/sinks"
 )
 
 func open(t *testing.T, root string) *Table {
 	t.Helper()
-	tb, err := Open(root)
+	tb, err := Open(context.Background(), new(objects.Store), root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,17 +31,17 @@ func open(t *testing.T, root string) *Table {
 func TestClaim(t *testing.T) {
 	root := t.TempDir()
 	a, b := open(t, root), open(t, root)
-	if _, err := a.About(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := a.About(context.Background()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a table that is not there: %v", err)
 	}
-	if err := a.Claim("uid2", "uid2-prod"); err != nil {
+	if err := a.Claim(context.Background(), "uid2", "uid2-prod"); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(a.Claim("uid2", "uid2-prod"), b.Claim("uid2", "uid2-prod")); err != nil {
+	if err := errors.Join(a.Claim(context.Background(), "uid2", "uid2-prod"), b.Claim(context.Background(), "uid2", "uid2-prod")); err != nil {
 		t.Errorf("claiming again: %v", err)
 	}
 	for _, other := range [][2]string{{"euid", "uid2-prod"}, {"uid2", "uid2-integ"}} {
-		err := b.Claim(other[0], other[1])
+		err := b.Claim(context.Background(), other[0], other[1])
 		if !errors.Is(err, ErrOtherTable) || !strings.Contains(err.Error(), "uid2-prod") {
 			t.Errorf("claimed as %v: %v", other, err)
 		}
@@ -49,16 +51,16 @@ func TestClaim(t *testing.T) {
 func TestLaterVersionsAreRefused(t *testing.T) {
 	root := t.TempDir()
 	tb := open(t, root)
-	if err := tb.Bucket.CreateIfAbsent("_runs/table.json", []byte(`{"version": 99}`)); err != nil {
+	if err := tb.Bucket.CreateIfAbsent(context.Background(), "_runs/table.json", []byte(`{"version": 99}`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tb.About(); err == nil || !strings.Contains(err.Error(), "newer mapper") {
+	if _, err := tb.About(context.Background()); err == nil || !strings.Contains(err.Error(), "newer mapper") {
 		t.Errorf("got %v", err)
 	}
-	if err := tb.Bucket.CreateIfAbsent("_runs/r/plan.json", []byte(`{"version": `)); err != nil {
+	if err := tb.Bucket.CreateIfAbsent(context.Background(), "_runs/r/plan.json", []byte(`{"version": `)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tb.Plan("r"); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := tb.Plan(context.Background(), "r"); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -67,11 +69,11 @@ func TestLaterVersionsAreRefused(t *testing.T) {
 func TestOnePlanForAll(t *testing.T) {
 	root := t.TempDir()
 	a, b := open(t, root), open(t, root)
-	first, err := a.CreatePlan(Plan{RunID: "r", Fingerprint: "a"})
+	first, err := a.CreatePlan(context.Background(), Plan{RunID: "r", Fingerprint: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := b.CreatePlan(Plan{RunID: "r", Fingerprint: "b"})
+	second, err := b.CreatePlan(context.Background(), Plan{RunID: "r", Fingerprint: "b"})
 	if err != nil || !reflect.DeepEqual(first, second) || second.Fingerprint != "a" || second.Seq != 1 {
 		t.Errorf("plans\n%+v\n%+v, %v", first, second, err)
 	}
@@ -82,13 +84,13 @@ func TestCreateAgain(t *testing.T) {
 	tb := open(t, t.TempDir())
 	doc := About{Version: Version, Writer: tb.writer}
 	for range 2 {
-		if own, err := tb.create("x", &doc); err != nil || !own {
+		if own, err := tb.create(context.Background(), "x", &doc); err != nil || !own {
 			t.Errorf("own %v, %v", own, err)
 		}
 	}
 	other := open(t, tb.Bucket.URI(""))
 	doc.Writer = other.writer
-	if own, err := other.create("x", &doc); err != nil || own {
+	if own, err := other.create(context.Background(), "x", &doc); err != nil || own {
 		t.Errorf("another's object: own %v, %v", own, err)
 	}
 }
@@ -96,10 +98,10 @@ func TestCreateAgain(t *testing.T) {
 func seal(t *testing.T, tb *Table, c *Chain, n int, name string) error {
 	t.Helper()
 	path := sinks.PartName{Dataset: sinks.DatasetMapped, Run: c.run, Part: n, Random: name}.String()
-	if err := tb.Bucket.CreateIfAbsent(path, []byte(name)); err != nil {
+	if err := tb.Bucket.CreateIfAbsent(context.Background(), path, []byte(name)); err != nil {
 		t.Fatal(err)
 	}
-	return c.Append(pipeline.Part{N: n, Files: []sinks.File{{Path: path, Dataset: sinks.DatasetMapped, Rows: 1}}})
+	return c.Append(context.Background(), pipeline.Part{N: n, Files: []sinks.File{{Path: path, Dataset: sinks.DatasetMapped, Rows: 1}}})
 }
 
 // TestFencing: of processes that seal the same part, one wins; the others stop and delete their own files only.
@@ -110,7 +112,7 @@ func TestFencing(t *testing.T) {
 		var all sync.WaitGroup
 		for _, name := range []string{"aaaa", "bbbb", "cccc", "dddd"} {
 			tb := open(t, root)
-			chain, err := tb.Chain("r", 0)
+			chain, err := tb.Chain(context.Background(), "r", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,11 +132,11 @@ func TestFencing(t *testing.T) {
 			t.Fatalf("%d won, %d were fenced", won.Load(), fenced.Load())
 		}
 		tb := open(t, root)
-		chain, err := tb.Chain("r", 0)
+		chain, err := tb.Chain(context.Background(), "r", 0)
 		if err != nil || len(chain.Links) != 1 {
 			t.Fatal(chain, err)
 		}
-		left, err := tb.Bucket.List("mapped/")
+		left, err := tb.Bucket.List(context.Background(), "mapped/")
 		if err != nil || !reflect.DeepEqual(left, []string{chain.Links[0].Files[0].Path}) {
 			t.Fatalf("left: %v, %v; the chain names %v", left, err, chain.Links[0].Files)
 		}
@@ -143,7 +145,7 @@ func TestFencing(t *testing.T) {
 
 func TestChainIsReadBack(t *testing.T) {
 	tb := open(t, t.TempDir())
-	chain, err := tb.Chain("r", 0)
+	chain, err := tb.Chain(context.Background(), "r", 0)
 	if err != nil || chain.Last().N != 0 {
 		t.Fatal(chain, err)
 	}
@@ -152,7 +154,7 @@ func TestChainIsReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := open(t, tb.Bucket.URI("")).Chain("r", 0)
+	again, err := open(t, tb.Bucket.URI("")).Chain(context.Background(), "r", 0)
 	if err != nil || !reflect.DeepEqual(again.Last(), chain.Last()) || len(again.Links) != 3 {
 		t.Errorf("read back %+v, %v", again, err)
 	}
@@ -162,11 +164,11 @@ func TestCommit(t *testing.T) {
 	root := t.TempDir()
 	a, b := open(t, root), open(t, root)
 	for _, tb := range []*Table{a, b} {
-		if _, err := tb.CreatePlan(Plan{RunID: "r"}); err != nil {
+		if _, err := tb.CreatePlan(context.Background(), Plan{RunID: "r"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	chain, err := a.Chain("r", 0)
+	chain, err := a.Chain(context.Background(), "r", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,42 +176,42 @@ func TestCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	stray := sinks.PartName{Dataset: sinks.DatasetMapped, Run: "r", Part: 1, Random: "bbbb"}.String()
-	if err := a.Bucket.CreateIfAbsent(stray, nil); err != nil {
+	if err := a.Bucket.CreateIfAbsent(context.Background(), stray, nil); err != nil {
 		t.Fatal(err)
 	}
-	killed, err := a.Bucket.Create(stray + "x") // never closed
+	killed, err := a.Bucket.Create(context.Background(), stray+"x") // never closed
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = killed.Abort() }()
 	m := Manifest{RunID: "r", Parts: chain.Last().Files, Seq: 1}
-	first, own, err := a.Commit(m)
+	first, own, err := a.Commit(context.Background(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !own {
 		t.Error("the first commit is not its own")
 	}
-	second, own, err := b.Commit(m)
+	second, own, err := b.Commit(context.Background(), m)
 	if err != nil || own || second.Writer != first.Writer {
 		t.Errorf("a second commit: %+v, %v", second, err)
 	}
-	left, err := a.Bucket.List("mapped/")
+	left, err := a.Bucket.List(context.Background(), "mapped/")
 	if err != nil || !reflect.DeepEqual(left, []string{"mapped/run=r/_SUCCESS", chain.Last().Files[0].Path}) {
 		t.Errorf("left after the commit: %v, %v", left, err)
 	}
 	for _, dataset := range sinks.Datasets() {
-		if _, err := a.Bucket.ReadAll(dataset + "/run=r/_SUCCESS"); err != nil {
+		if _, err := a.Bucket.ReadAll(context.Background(), dataset+"/run=r/_SUCCESS"); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := a.Bucket.Delete("mapped/run=r/_SUCCESS"); err != nil {
+	if err := a.Bucket.Delete(context.Background(), "mapped/run=r/_SUCCESS"); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Finish(first); err != nil {
+	if err := a.Finish(context.Background(), first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Bucket.ReadAll("mapped/run=r/_SUCCESS"); err != nil {
+	if _, err := a.Bucket.ReadAll(context.Background(), "mapped/run=r/_SUCCESS"); err != nil {
 		t.Errorf("the marker was not restored: %v", err)
 	}
 	if hidden, err := filepath.Glob(filepath.Join(root, "mapped", "run=r", ".tmp-*")); err != nil || hidden != nil {
@@ -223,10 +225,10 @@ func TestAbortExcludesCommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tb.Bucket.CreateIfAbsent(manifestKey("r"), data); err != nil {
+	if err := tb.Bucket.CreateIfAbsent(context.Background(), manifestKey("r"), data); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := tb.Commit(Manifest{RunID: "r"}); !errors.Is(err, ErrAborted) {
+	if _, _, err := tb.Commit(context.Background(), Manifest{RunID: "r"}); !errors.Is(err, ErrAborted) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -235,21 +237,21 @@ func TestRunsAndBase(t *testing.T) {
 	tb := open(t, t.TempDir())
 	commit := func(m Manifest) {
 		t.Helper()
-		if _, _, err := tb.Commit(m); err != nil {
+		if _, _, err := tb.Commit(context.Background(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
 	commit(Manifest{RunID: "a", Seq: 1})
 	commit(Manifest{RunID: "b", Seq: 2, Base: []string{"a"}})
 	commit(Manifest{RunID: "c", Seq: 3, Replaces: []string{"a"}})
-	if _, err := tb.CreatePlan(Plan{RunID: "open"}); err != nil {
+	if _, err := tb.CreatePlan(context.Background(), Plan{RunID: "open"}); err != nil {
 		t.Fatal(err)
 	}
-	runs, err := tb.Runs()
+	runs, err := tb.Runs(context.Background())
 	if err != nil || len(runs) != 4 || runs[3].Committed() {
 		t.Fatal(runs, err)
 	}
-	p, err := tb.CreatePlan(Plan{RunID: "d"})
+	p, err := tb.CreatePlan(context.Background(), Plan{RunID: "d"})
 	if err != nil || !reflect.DeepEqual(p.Base, []string{"b", "c"}) || p.Seq != 4 {
 		t.Errorf("plan %+v, %v", p, err)
 	}
@@ -272,11 +274,11 @@ func TestDamagedRuns(t *testing.T) {
 		"_runs/unplanned/progress/0-1":    `{}`,
 		"_runs/unplanned/x/manifest.json": `{}`,
 	} {
-		if err := tb.Bucket.CreateIfAbsent(key, []byte(text)); err != nil {
+		if err := tb.Bucket.CreateIfAbsent(context.Background(), key, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	runs, err := tb.Survey()
+	runs, err := tb.Survey(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,10 +295,10 @@ func TestDamagedRuns(t *testing.T) {
 	if live := Live(runs); len(live) != 2 {
 		t.Errorf("live: %+v", live)
 	}
-	if _, err := tb.Runs(); err == nil || !strings.Contains(err.Error(), "run broken: ") || !strings.Contains(err.Error(), "is damaged") {
+	if _, err := tb.Runs(context.Background()); err == nil || !strings.Contains(err.Error(), "run broken: ") || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("Runs: %v", err)
 	}
-	if _, err := tb.CreatePlan(Plan{RunID: "new"}); err == nil || !strings.Contains(err.Error(), "run broken: ") {
+	if _, err := tb.CreatePlan(context.Background(), Plan{RunID: "new"}); err == nil || !strings.Contains(err.Error(), "run broken: ") {
 		t.Errorf("CreatePlan: %v", err)
 	}
 }
@@ -304,11 +306,11 @@ func TestDamagedRuns(t *testing.T) {
 // TestRunsDoesNotWalk: a run has thousands of links, which are of no interest to who lists runs.
 func TestRunsDoesNotWalk(t *testing.T) {
 	tb := open(t, t.TempDir())
-	if _, err := tb.CreatePlan(Plan{RunID: "r"}); err != nil {
+	if _, err := tb.CreatePlan(context.Background(), Plan{RunID: "r"}); err != nil {
 		t.Fatal(err)
 	}
 	list := func() {
-		if runs, err := tb.Runs(); err != nil || len(runs) != 1 {
+		if runs, err := tb.Runs(context.Background()); err != nil || len(runs) != 1 {
 			t.Fatal(runs, err)
 		}
 	}
@@ -367,7 +369,7 @@ func TestNoWritableFolder(t *testing.T) {
 	if err := os.WriteFile(root, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := tb.Claim("uid2", "x"); err == nil || !strings.Contains(err.Error(), root) {
+	if err := tb.Claim(context.Background(), "uid2", "x"); err == nil || !strings.Contains(err.Error(), root) {
 		t.Errorf("got %v", err)
 	}
 }

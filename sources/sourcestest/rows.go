@@ -26,7 +26,7 @@ func Write(t testing.TB, name string, content []byte) objects.Object {
 // Find returns the file at a path as an object.
 func Find(t testing.TB, path string) objects.Object {
 	t.Helper()
-	found, err := objects.Find(path)
+	found, err := new(objects.Store).Find(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

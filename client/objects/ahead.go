@@ -1,0 +1,86 @@
+package objects
+
+import (
+	"context"
+	"io"
+)
+
+// The window of a file that is read from its beginning: so much is fetched before it is asked for.
+const (
+	aheadChunk  = 256 << 10
+	aheadChunks = 16
+)
+
+// ahead reads a stream before it is asked to, in a goroutine of its own and into memory of fixed size.
+type ahead struct {
+	cancel context.CancelFunc
+	free   chan []byte
+	full   chan []byte // closed at the end
+	err    error       // why it ended; set before full is closed
+	chunk  []byte      // being handed out
+	rest   []byte      // of chunk
+}
+
+// newAhead begins to read. open is called in the goroutine.
+func newAhead(ctx context.Context, open func(context.Context) io.ReadCloser) *ahead {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &ahead{cancel: cancel, free: make(chan []byte, aheadChunks), full: make(chan []byte, aheadChunks)}
+	for range aheadChunks {
+		a.free <- nil // made when it is needed: most files are small
+	}
+	go func() {
+		defer close(a.full)
+		a.err = a.fill(ctx, open(ctx))
+	}()
+	return a
+}
+
+func (a *ahead) fill(ctx context.Context, from io.ReadCloser) error {
+	defer from.Close()
+	for {
+		var chunk []byte
+		select {
+		case chunk = <-a.free:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if chunk == nil {
+			chunk = make([]byte, aheadChunk)
+		}
+		n, err := io.ReadFull(from, chunk[:aheadChunk])
+		if n > 0 {
+			a.full <- chunk[:n] // there is room for all chunks
+		}
+		if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own, which says that from has ended with EOF
+			err = io.EOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Read hands out what was read.
+func (a *ahead) Read(p []byte) (int, error) {
+	for len(a.rest) == 0 {
+		if a.chunk != nil {
+			a.free <- a.chunk
+			a.chunk = nil
+		}
+		chunk, ok := <-a.full
+		if !ok {
+			return 0, a.err
+		}
+		a.chunk, a.rest = chunk, chunk
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+// Close ends the goroutine, and waits until it has.
+func (a *ahead) Close() {
+	a.cancel()
+	for range a.full {
+	}
+}

@@ -1,0 +1,58 @@
+package objects
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+var (
+	// ErrChanged means that an object is no longer what it was when it was found.
+	ErrChanged = errors.New("it has changed since the run was planned; start a new run to read it as it is now")
+	// ErrUnavailable means that a storage kept failing, or gave no answer, for as long as the [Store] had patience.
+	// Of a write it is not known then whether it has happened, or will yet.
+	ErrUnavailable = errors.New("the storage is out of reach")
+)
+
+// Error is what went wrong with an object in the cloud. It matches its Kind with errors.Is.
+type Error struct {
+	URI  string // of the object, or of what was listed
+	Kind error  // fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, ErrChanged, ErrUnavailable, or nil for anything else
+	Err  error  // what the storage said; may be nil
+}
+
+// Error returns what happened, where, and what to do next, in one line.
+func (e *Error) Error() string {
+	text := e.URI + ": " + e.what()
+	if e.Err != nil && e.Kind != ErrChanged {
+		text += fmt.Sprintf(" (%v)", e.Err)
+	}
+	return text
+}
+
+func (e *Error) what() string {
+	switch e.Kind {
+	case fs.ErrNotExist:
+		return "there is no such object; check the name, and that the bucket exists"
+	case fs.ErrExist:
+		return "there is an object of this name already"
+	case fs.ErrPermission:
+		return "access is denied; check the credentials that this machine uses for the storage, and their rights to list, read and create objects there"
+	case ErrUnavailable:
+		return ErrUnavailable.Error() + "; run the same command again when it answers"
+	case ErrChanged:
+		return ErrChanged.Error()
+	}
+	return "the storage refuses"
+}
+
+// Unwrap returns the kind and the cause.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Kind, e.Err} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}

@@ -1,0 +1,19 @@
+package main_test
+import (
+ _ "cloud.google.com/go/storage"
+ _ "google.golang.org/api/option"
+ _ "google.golang.org/api/iterator"
+ _ "github.com/aws/aws-sdk-go-v2/config"
+ _ "github.com/aws/aws-sdk-go-v2/credentials"
+ _ "github.com/aws/aws-sdk-go-v2/service/s3"
+ _ "github.com/aws/smithy-go"
+ _ "github.com/Azure/azure-sdk-for-go/sdk/azcore"
+ _ "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+ _ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+ _ "github.com/bmatcuk/doublestar/v4"
+ _ "github.com/nyaruka/phonenumbers"
+ _ "github.com/fsouza/fake-gcs-server/fakestorage"
+ _ "github.com/johannesboyne/gofakes3"
+ _ "github.com/johannesboyne/gofakes3/backend/s3mem"
+ _ "golang.org/x/text/encoding/charmap"
+)
