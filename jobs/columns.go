@@ -18,6 +18,7 @@ import (
 type Columns struct {
 	ID                                 string // the caller's row key; none when empty
 	Email, Phone, EmailHash, PhoneHash []string
+	PhoneRegionColumn                  string   // the country of a row's phones; none when empty
 	Keep                               []string // copied through
 	AllowRaw                           bool     // ID and Keep may name columns that hold emails or phones
 }
@@ -58,6 +59,9 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 			return p, nil, err
 		}
 	}
+	if p.PhoneRegion, err = c.phoneRegion(&p); err != nil {
+		return p, nil, err
+	}
 	if c.ID != "" {
 		if p.ID, err = columnOf(in, c.ID); err != nil {
 			return p, nil, err
@@ -71,6 +75,24 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		p.Keep = append(p.Keep, column)
 	}
 	return p, why, c.checkRaw(&p, looks)
+}
+
+// phoneRegion finds the column with the country of phones, which is of use only where there are phones.
+func (c *Columns) phoneRegion(p *pipeline.Input) (*int, error) {
+	if c.PhoneRegionColumn == "" {
+		return nil, nil
+	}
+	column, err := columnOf(p.Source, c.PhoneRegionColumn)
+	if err != nil {
+		return nil, err
+	}
+	isPhone := func(id pipeline.Identifier) bool { return id.Form == normalize.FormPhone }
+	// Without any identifier it is a file without rows.
+	if len(p.Identifiers) > 0 && !slices.ContainsFunc(p.Identifiers, isPhone) {
+		return nil, usagef("%s: --phone-region-column %q says where phones are from, but no column holds phones; name one with --phone, or leave the flag out (its columns are %s)",
+			p.Source.Object.URI, c.PhoneRegionColumn, columnNames(p.Source))
+	}
+	return &column, nil
 }
 
 // maxIdentifiers is how many identifier columns an input may have: the pipeline numbers them in a byte.

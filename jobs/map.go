@@ -37,7 +37,9 @@ type Map struct {
 	Format  sources.Format
 	Stdin   io.Reader // what the input "-" reads
 	Columns Columns
-	Hygiene Hygiene
+	// PhoneRegion is the country of national phones whose row names none; without one they are unmapped.
+	PhoneRegion normalize.Region
+	Hygiene     Hygiene
 
 	Out          string
 	Store        *objects.Store // how to reach storages; default: a new one
@@ -223,25 +225,27 @@ func (m *Map) client() (*uid2.Client, error) {
 // settings are the settings that change rows. They make up the identity of a job, with its inputs.
 func (m *Map) settings() map[string]string {
 	return map[string]string{
-		"kind":        "map",
-		"service":     m.Service.String(),
-		"environment": m.Environment,
-		"format":      string(m.Format),
-		"id":          m.Columns.ID,
-		"email":       fmt.Sprintf("%q", m.Columns.Email),
-		"phone":       fmt.Sprintf("%q", m.Columns.Phone),
-		"email_hash":  fmt.Sprintf("%q", m.Columns.EmailHash),
-		"phone_hash":  fmt.Sprintf("%q", m.Columns.PhoneHash),
-		"keep":        fmt.Sprintf("%q", m.Columns.Keep),
-		"allow_raw":   fmt.Sprint(m.Columns.AllowRaw),
-		"hygiene":     map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
-		"limit":       fmt.Sprint(m.Limit),
+		"kind":                "map",
+		"service":             m.Service.String(),
+		"environment":         m.Environment,
+		"format":              string(m.Format),
+		"id":                  m.Columns.ID,
+		"email":               fmt.Sprintf("%q", m.Columns.Email),
+		"phone":               fmt.Sprintf("%q", m.Columns.Phone),
+		"email_hash":          fmt.Sprintf("%q", m.Columns.EmailHash),
+		"phone_hash":          fmt.Sprintf("%q", m.Columns.PhoneHash),
+		"keep":                fmt.Sprintf("%q", m.Columns.Keep),
+		"allow_raw":           fmt.Sprint(m.Columns.AllowRaw),
+		"phone_region":        m.PhoneRegion.String(),
+		"phone_region_column": m.Columns.PhoneRegionColumn,
+		"hygiene":             map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
+		"limit":               fmt.Sprint(m.Limit),
 	}
 }
 
 func (m *Map) pipelineOptions(r *run) pipeline.Options {
 	return pipeline.Options{
-		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff},
+		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff, Region: m.PhoneRegion},
 		Shard:        shard,
 		MaxBatch:     m.MaxBatch,
 		MaxInFlight:  m.MaxInFlight,

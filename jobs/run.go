@@ -211,7 +211,7 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 			filled++
 		}
 		inputs = append(inputs, in)
-		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, Keep: in.Keep})
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
 	}
 	switch {
 	case filled == 0 && !m.AllowEmpty && len(found) == 1:
@@ -245,7 +245,7 @@ func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	inputs := make([]pipeline.Input, 0, len(p.Inputs))
 	for _, in := range p.Inputs {
 		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{Store: m.Store}), ID: in.ID,
-			AllowRaw: m.Columns.AllowRaw, Identifiers: in.Identifiers, Keep: in.Keep})
+			AllowRaw: m.Columns.AllowRaw, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
 	}
 	return inputs
 }

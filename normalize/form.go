@@ -37,16 +37,17 @@ type Note uint8
 
 // The remarks.
 const (
-	NoteCleaned   Note = 1 << iota // hygiene removed something that the service would have hashed or refused
-	NotePrehashed                  // the value was a hash already
-	NoteConverted                  // the hash was base64 as the services do not take it: URL-safe or unpadded
-	NoteEmptyHash                  // the hash is that of the empty string: somebody hashed missing values
+	NoteCleaned     Note = 1 << iota // hygiene removed something that the service would have hashed or refused
+	NotePrehashed                    // the value was a hash already
+	NoteConverted                    // the hash was base64 as the services do not take it: URL-safe or unpadded
+	NoteEmptyHash                    // the hash is that of the empty string: somebody hashed missing values
+	NotePhoneRegion                  // the phone was not E.164 and was read as a number of its region
 )
 
 // String returns the remarks by the names under which they are counted, separated by commas.
 func (n Note) String() string {
 	var names []string
-	for bit, name := range [...]string{"cleaned", "prehashed", "converted", "hash_of_empty"} {
+	for bit, name := range [...]string{"cleaned", "prehashed", "converted", "hash_of_empty", "phone_region"} {
 		if n&(1<<bit) != 0 {
 			names = append(names, name)
 		}

@@ -17,7 +17,8 @@ const (
 // Options tunes a Normalizer. The zero value is the rule of UID2 with hygiene.
 type Options struct {
 	Profile   Profile
-	NoHygiene bool // take values as they are
+	NoHygiene bool   // take values as they are
+	Region    Region // of national phones whose row names none; without it they are refused
 }
 
 // A Normalizer turns raw identifiers into identities. It reuses its memory: one goroutine at a time.
@@ -32,15 +33,27 @@ func New(opts Options) *Normalizer {
 }
 
 // Identity returns the identity of one value of a column that holds f, or the reason why it has none. Notes are
-// about accepted values. It allocates nothing, but for a value longer than any before it.
+// about accepted values. It allocates nothing, but for a value longer than any before it, and for a phone that
+// has to be read in a region.
 func (n *Normalizer) Identity(f Form, raw Raw) (ID, Note, Reason) {
-	_, id, note, reason := n.Normalized(f, raw)
+	return n.IdentityIn(f, raw, Raw{})
+}
+
+// IdentityIn is Identity for a row that says in which country its phones are: country is what stands in its
+// cell, in the spelling that ParseRegion takes. A blank cell leaves it to the region of the options. The cell is
+// looked at only when a phone is not E.164; then one that names no region is a reason to refuse the phone.
+func (n *Normalizer) IdentityIn(f Form, raw, country Raw) (ID, Note, Reason) {
+	_, id, note, reason := n.normalized(f, raw, country)
 	return id, note, reason
 }
 
 // Normalized is Identity and also returns the text that was hashed, or nil when the value was a hash already.
 // The text is valid until the next call and as long as raw is; it is read-only.
 func (n *Normalizer) Normalized(f Form, raw Raw) (normalized []byte, id ID, note Note, reason Reason) {
+	return n.normalized(f, raw, Raw{})
+}
+
+func (n *Normalizer) normalized(f Form, raw, country Raw) (normalized []byte, id ID, note Note, reason Reason) {
 	whole := raw.Reveal()
 	from, to := n.clean(f, whole)
 	v := whole[from:to]
@@ -53,7 +66,7 @@ func (n *Normalizer) Normalized(f Form, raw Raw) (normalized []byte, id ID, note
 	id.Kind = f.Kind()
 	id.Hash, note = readHash(v)
 	if note&NotePrehashed == 0 {
-		if normalized, reason = n.canonical(f, v); reason != ReasonNone {
+		if normalized, note, reason = n.canonical(f, v, country); reason != ReasonNone {
 			return nil, ID{}, 0, reason
 		}
 		id.Hash = sha256.Sum256(normalized)
@@ -79,19 +92,19 @@ func (n *Normalizer) clean(f Form, v []byte) (from, to int) {
 }
 
 // canonical returns the text to hash.
-func (n *Normalizer) canonical(f Form, v []byte) (text []byte, reason Reason) {
+func (n *Normalizer) canonical(f Form, v []byte, country Raw) (text []byte, note Note, reason Reason) {
 	raw := RawBytes(v)
 	switch {
 	case f.hashed():
-		return nil, explainHash(v)
+		return nil, 0, explainHash(v)
 	case f == FormPhone:
-		return v, CheckPhone(raw)
+		return n.phone(v, country)
 	case n.opts.Profile == ID5:
 		n.buf, reason = AppendEmailID5(n.buf[:0], raw)
 	default:
 		n.buf, reason = AppendEmail(n.buf[:0], raw)
 	}
-	return n.buf, reason
+	return n.buf, 0, reason
 }
 
 // readHash returns the hash that v spells and the remarks on it, or no remarks when v is no hash.

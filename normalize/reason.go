@@ -18,6 +18,8 @@ const (
 	ReasonPhoneNational // digits and separators without a +: the country is unknown
 	ReasonPhoneLength   // + and ASCII digits, but fewer than 10 or more than 15
 	ReasonPhoneFormat   // neither of these and not E.164
+	ReasonPhoneRegion   // the number needs a region, and what its row names is none
+	ReasonPhoneInvalid  // the numbering plan of the region has no such number
 	ReasonPhoneID5      // a phone for ID5, which publishes no rule for phones
 
 	ReasonHashLineBreak // CR or LF inside
@@ -48,6 +50,8 @@ var reasonTexts = [Reasons]string{
 	ReasonPhoneNational: "phone: national number and no region",
 	ReasonPhoneLength:   "phone: not 10 to 15 digits",
 	ReasonPhoneFormat:   "phone: not E.164",
+	ReasonPhoneRegion:   "phone: unknown region",
+	ReasonPhoneInvalid:  "phone: no valid number in its region",
 	ReasonPhoneID5:      "phone: not taken by ID5",
 
 	ReasonHashLineBreak: "hash: line break inside",

@@ -41,13 +41,13 @@ type copiedColumn struct {
 // copiedOf returns the copied columns of a batch that can hold an identifier.
 func copiedOf(in *Input, b *sources.Batch) copied {
 	c := copied{in: in}
-	for i := len(in.Identifiers); i < int(b.Record.NumCols()); i++ {
+	for i := in.hashed(); i < int(b.Record.NumCols()); i++ {
 		column := copiedColumn{name: b.Record.ColumnName(i)}
 		switch a := b.Record.Column(i).(type) {
 		case *array.String, *array.LargeString:
 			column.value = cellsOf(a)
 		case *array.Binary:
-			column.value, column.mustText = cellsOf(a), in.ID != NoColumn && i == len(in.Identifiers)
+			column.value, column.mustText = cellsOf(a), in.ID != NoColumn && i == in.hashed()
 		default:
 			continue
 		}

@@ -27,7 +27,31 @@ type Input struct {
 	ID          int          // the caller's row key, or NoColumn
 	AllowRaw    bool         // ID and Keep may hold emails and phones; else Run fails at the first
 	Identifiers []Identifier // in the order in which a row's identifiers are written
+	PhoneRegion *int         // the country of the row's phones, see [normalize.ParseRegion]; nil is no such column
 	Keep        []int        // copied through; of the same types in all inputs
+}
+
+// columns returns the columns to read: first those of which nothing outlives the normalizing, then the copied ones.
+func (in *Input) columns() []int {
+	columns := make([]int, 0, in.hashed()+1+len(in.Keep))
+	for _, id := range in.Identifiers {
+		columns = append(columns, id.Column)
+	}
+	if in.PhoneRegion != nil {
+		columns = append(columns, *in.PhoneRegion)
+	}
+	if in.ID != NoColumn {
+		columns = append(columns, in.ID)
+	}
+	return append(columns, in.Keep...)
+}
+
+// hashed says how many columns stand before the copied ones.
+func (in *Input) hashed() int {
+	if in.PhoneRegion != nil {
+		return len(in.Identifiers) + 1
+	}
+	return len(in.Identifiers)
 }
 
 // NoColumn stands for a column that there is not.

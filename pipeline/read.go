@@ -70,15 +70,7 @@ func (r *reader) input(in *Input, index int, from Cursor) error {
 	if len(in.Source.Layout.Columns) == 0 {
 		return nil // an empty file
 	}
-	columns := make([]int, 0, len(in.Identifiers)+1+len(in.Keep))
-	for _, id := range in.Identifiers {
-		columns = append(columns, id.Column)
-	}
-	if in.ID != NoColumn {
-		columns = append(columns, in.ID)
-	}
-	columns = append(columns, in.Keep...)
-	for b, err := range in.Source.Batches(r.reading, columns, from.At) {
+	for b, err := range in.Source.Batches(r.reading, in.columns(), from.At) {
 		if err != nil {
 			return err
 		}
@@ -97,7 +89,7 @@ func (r *reader) input(in *Input, index int, from Cursor) error {
 func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error {
 	kept, copiedBytes := keep(in, b)
 	copied := copiedOf(in, b)
-	values := make([]cells, len(in.Identifiers))
+	values := make([]cells, in.hashed())
 	for i := range values {
 		values[i] = cellsOf(b.Record.Column(i))
 	}
@@ -147,16 +139,23 @@ func (r *reader) segment(in *Input, index int, b *batch) int32 {
 	return int32(len(r.chunk.segments) - 1)
 }
 
-// identify finds the identifiers of a row, and says how many identities they would add to a request.
+// identify finds the identifiers of a row, and says how many identities they would add to a request. values are
+// the columns of the identifiers and, behind them, that of the country, if there is one.
 func (r *reader) identify(in *Input, values []cells, i int) (fresh int) {
 	r.found = r.found[:0]
-	for column, value := range values {
-		raw, ok := value(i)
+	var country normalize.Raw
+	if in.PhoneRegion != nil {
+		if raw, ok := values[len(in.Identifiers)](i); ok {
+			country = raw
+		}
+	}
+	for column, identifier := range in.Identifiers {
+		raw, ok := values[column](i)
 		if !ok {
 			continue
 		}
 		f := found{column: uint8(column)}
-		f.id, f.note, f.reason = r.normalizer.Identity(in.Identifiers[column].Form, raw)
+		f.id, f.note, f.reason = r.normalizer.IdentityIn(identifier.Form, raw, country)
 		if f.reason == normalize.ReasonEmpty {
 			continue
 		}
@@ -250,7 +249,7 @@ func keep(in *Input, b *sources.Batch) (k *batch, bytesPerRow int64) {
 	}
 	var bytes uint64
 	columns, fields := b.Record.Columns(), b.Record.Schema().Fields()
-	next := len(in.Identifiers)
+	next := in.hashed()
 	if in.ID != NoColumn {
 		k.ids = cellsOf(columns[next])
 		bytes += columns[next].Data().SizeInBytes()

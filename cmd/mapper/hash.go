@@ -17,6 +17,7 @@ import (
 func (a *app) hash() *cobra.Command {
 	var email, phone bool
 	var service, hygiene string
+	var region normalize.Region
 	c := &cobra.Command{
 		Use:   "hash [--email|--phone]",
 		Short: "Normalize and hash values from standard input, one per line",
@@ -26,12 +27,14 @@ func (a *app) hash() *cobra.Command {
 			"email and everything else as a phone.\n\n" +
 			"It shows normalized emails and phones on your terminal: it is for troubleshooting.",
 		Example: "  echo ' Jane.Saoirse+news@gmail.com' | mapper hash\n" +
-			"  mapper hash --phone --json < phones.txt",
+			"  mapper hash --phone --json < phones.txt\n" +
+			"  echo '030 123456' | mapper hash --phone --phone-region DE",
 		RunE: func(c *cobra.Command, _ []string) error {
 			opts, err := hashOptions(service, hygiene)
 			if err != nil {
 				return err
 			}
+			opts.Region = region
 			form := func(line []byte) normalize.Form { return guess(line) }
 			switch {
 			case email && phone:
@@ -48,6 +51,7 @@ func (a *app) hash() *cobra.Command {
 	flags.SortFlags = false
 	flags.BoolVar(&email, "email", false, "every value is an email")
 	flags.BoolVar(&phone, "phone", false, "every value is a phone")
+	flags.TextVar(&region, "phone-region", normalize.Region{}, "country `CC` of national phones, two letters as in DE (default: none, they are refused)")
 	flags.StringVar(&service, "service", "uid2", "whose rules: uid2, euid or id5")
 	flags.StringVar(&hygiene, "hygiene", "on", "strip junk around values first: on or off")
 	return c

@@ -17,6 +17,7 @@ import (
 	"mapper/client"
 	"mapper/client/uid2"
 	"mapper/jobs"
+	"mapper/normalize"
 	"mapper/sinks"
 	"mapper/sources"
 )
@@ -74,6 +75,8 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.StringSliceVar(&job.Columns.PhoneHash, "phone-hash", nil, "columns with SHA-256 hashes of phones, base64 or hex")
 	flags.StringSliceVar(&job.Columns.Keep, "keep", nil, "columns copied through unchanged")
 	flags.BoolVar(&job.Columns.AllowRaw, "allow-raw", false, "let --id or --keep name a column that holds emails or phones")
+	flags.TextVar(&job.PhoneRegion, "phone-region", normalize.Region{}, "country `CC` of national phones, two letters as in DE (default: none, they are unmapped)")
+	flags.StringVar(&job.Columns.PhoneRegionColumn, "phone-region-column", "", "column with the country of a row's phones; where it is blank, --phone-region counts")
 	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet or text (one identifier a line)")
 	flags.StringVar(&f.hygiene, "hygiene", "on", "strip junk around identifiers before they are normalized: on or off")
 	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")

@@ -32,6 +32,7 @@ type PlannedInput struct {
 	Layout      sources.Layout        `json:"layout"`
 	ID          int                   `json:"id"` // column of the caller's key, or -1
 	Identifiers []pipeline.Identifier `json:"identifiers"`
+	PhoneRegion *int                  `json:"phone_region,omitempty"` // column of the country of phones
 	Keep        []int                 `json:"keep,omitempty"`
 }
 
