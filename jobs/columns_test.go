@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,5 +113,44 @@ func TestNamedColumns(t *testing.T) {
 	raw := Columns{Email: []string{"email"}, ID: "backup", AllowRaw: true}
 	if _, _, err := raw.resolve(in); err != nil {
 		t.Errorf("--allow-raw: %v", err)
+	}
+}
+
+// TestPhoneRegionColumn: it is found where it is named, and is of no use without phones.
+func TestPhoneRegionColumn(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		columns    Columns
+		want       int // column, or -1
+		err        string
+	}{
+		{"named", "id,Country,mobile\n1,DE,030 123456\n", Columns{PhoneRegionColumn: "country"}, 1, ""},
+		{"kept too", "id,country,mobile\n1,DE,030 123456\n", Columns{PhoneRegionColumn: "country", Keep: []string{"country"}}, 1, ""},
+		{"not named", "id,country,mobile\n1,DE,030 123456\n", Columns{}, -1, ""},
+		{"missing", "id,mobile\n1,030 123456\n", Columns{PhoneRegionColumn: "country"}, -1, `no column "country"; its columns are "id", "mobile"`},
+		{"no phones", "email,country\na@example.com,DE\n", Columns{PhoneRegionColumn: "country"}, -1, "no column holds phones"},
+		{"hashed phones", "h,country\n" + aHash + ",DE\n", Columns{PhoneRegionColumn: "country", PhoneHash: []string{"h"}}, -1, "no column holds phones"},
+		{"a header and no row", "id,country,name\n", Columns{PhoneRegionColumn: "country"}, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, _, err := c.columns.resolve(inspect(t, "in.csv", c.text))
+			var usage *UsageError
+			if c.err != "" {
+				if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "a@example.com") {
+					t.Fatalf("got %v, want a usage error with %q", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := -1
+			if p.PhoneRegion != nil {
+				got = *p.PhoneRegion
+			}
+			if got != c.want {
+				t.Errorf("column %d, want %d", got, c.want)
+			}
+		})
 	}
 }

@@ -75,6 +75,37 @@ func BenchmarkIdentity(b *testing.B) {
 	}
 }
 
+// BenchmarkIdentityIn is the way of phones whose row says in which country they are.
+func BenchmarkIdentityIn(b *testing.B) {
+	for _, c := range []struct{ name, in, cell string }{
+		{"E.164", "+4930123456", "DE"},
+		{"national", "030 123456", "DE"},
+		{"national, three letters", "030 123456", "deu"},
+		{"not valid", "030 1", "DE"},
+		{"unknown region", "030 123456", "XX"},
+		{"no number", "030 123456 x1", "DE"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n, raw, cell := normalize.New(normalize.Options{}), normalize.RawString(c.in), normalize.RawString(c.cell)
+			for b.Loop() {
+				n.IdentityIn(normalize.FormPhone, raw, cell)
+			}
+		})
+	}
+}
+
+func BenchmarkParseRegion(b *testing.B) {
+	for _, text := range []string{"DE", "deu", "UK", "XX", "Germany"} {
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				normalize.ParseRegion(text)
+			}
+		})
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
 	id, dst := normalize.ID{Hash: userHash}, make([]byte, 0, 64)
 	b.Run("base64", func(b *testing.B) {

@@ -49,6 +49,30 @@ func ExampleNormalizer() {
 	// email: no @
 }
 
+// National numbers, each in the country that its row names.
+func ExampleNormalizer_IdentityIn() {
+	us, _ := normalize.ParseRegion("US")
+	n := normalize.New(normalize.Options{Region: us})
+	for _, row := range []struct{ phone, country string }{
+		{"(201) 555-0123", ""}, // that of the options
+		{"0201 555012", "DE"},
+		{"0201 555012", "nowhere"},
+		{"+49201555012", "nowhere"}, // E.164 needs no country
+	} {
+		id, _, reason := n.IdentityIn(normalize.FormPhone, normalize.RawString(row.phone), normalize.RawString(row.country))
+		if reason != normalize.ReasonNone {
+			fmt.Println(reason)
+			continue
+		}
+		fmt.Printf("%s\n", id.AppendBase64(nil))
+	}
+	// Output:
+	// 5+CWFB/mKQ+MBOILUaaGBwqcQPfzBGZ4SbQwZFqq8H0=
+	// rOdSYpYFyrN0bWRn9Vm8fKqLsfzImlwoReMC0ffREsM=
+	// phone: unknown region
+	// rOdSYpYFyrN0bWRn9Vm8fKqLsfzImlwoReMC0ffREsM=
+}
+
 func ExampleAppendEmail() {
 	text, _ := normalize.AppendEmail(nil, normalize.RawString("Te.St+x@GoogleMail.com"))
 	fmt.Printf("UID2 %s\n", text)

@@ -80,6 +80,7 @@ func TestNoteText(t *testing.T) {
 	for note, want := range map[normalize.Note]string{
 		0: "", cleaned: "cleaned", prehashed | converted: "prehashed,converted", hashEmpty: "hash_of_empty",
 		cleaned | prehashed | converted | hashEmpty: "cleaned,prehashed,converted,hash_of_empty",
+		cleaned | inRegion:                          "cleaned,phone_region",
 	} {
 		if got := note.String(); got != want {
 			t.Errorf("note %04b: got %q, want %q", uint8(note), got, want)

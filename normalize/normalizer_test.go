@@ -28,6 +28,7 @@ const (
 	prehashed = normalize.NotePrehashed
 	converted = normalize.NoteConverted
 	hashEmpty = normalize.NoteEmptyHash
+	inRegion  = normalize.NotePhoneRegion
 )
 
 // Every case is a value and the text whose SHA-256 its identity has to be.
