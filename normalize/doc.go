@@ -21,8 +21,8 @@
 //
 // The canonical form of a canonical form is itself (UID2 and EUID). No more than SHA-256 and one pass over the
 // bytes stands between a value and its identity, and nothing is allocated for it. The exception is a phone that
-// has to be read in a region, which costs some 15 to 25 µs and 60 allocations: as much as fifteen emails. A number
-// that is E.164 is hashed as it is and gives the same identity in every region.
+// has to be read in a region, which costs some 15 to 25 µs and 60 allocations: as much as a hundred emails. A
+// number that is E.164 is hashed as it is and gives the same identity in every region.
 //
 // A raw identifier travels as a [Raw], which cannot be printed by accident. Reasons, notes and errors hold
 // nothing of the value.
