@@ -12,9 +12,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"golang.org/x/sync/errgroup"
 
 	"mapper/client/objects"
 	"mapper/client/uid2"
@@ -201,17 +203,15 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 	if p.RunID == "" {
 		p.RunID = p.StartedAt.Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:4])
 	}
+	if inputs, err = m.lookAtAll(ctx, found); err != nil {
+		return p, nil, err
+	}
 	filled := 0
-	for _, o := range found {
-		in, err := m.look(ctx, o)
-		if err != nil {
-			return p, nil, err
-		}
+	for i, in := range inputs {
 		if len(in.Source.Layout.Columns) > 0 {
 			filled++
 		}
-		inputs = append(inputs, in)
-		p.Inputs = append(p.Inputs, table.PlannedInput{Object: o, Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: found[i], Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
 	}
 	switch {
 	case filled == 0 && !m.AllowEmpty && len(found) == 1:
@@ -223,21 +223,49 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 	return p, inputs, err
 }
 
+// looksAtOnce is how many inputs are looked into at once: a storage far away takes its time for each.
+const looksAtOnce = 8
+
+// lookAtAll looks into all inputs. What it finds, logs, and fails with is in their order.
+func (m *Map) lookAtAll(ctx context.Context, found []objects.Object) ([]pipeline.Input, error) {
+	inputs, whys, errs := make([]pipeline.Input, len(found)), make([][]string, len(found)), make([]error, len(found))
+	var failed atomic.Bool
+	var group errgroup.Group
+	group.SetLimit(looksAtOnce)
+	for i, o := range found {
+		if failed.Load() {
+			break // all before this one are looked at, so the first failure is among them
+		}
+		group.Go(func() error {
+			if inputs[i], whys[i], errs[i] = m.look(ctx, o); errs[i] != nil {
+				failed.Store(true)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // errs has them all
+	for i, why := range whys {
+		for _, line := range why {
+			m.Log.Info(line)
+		}
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+	}
+	return inputs, nil
+}
+
 // look finds out how to read an input and which columns hold what. An empty one has no columns.
-func (m *Map) look(ctx context.Context, o objects.Object) (pipeline.Input, error) {
+func (m *Map) look(ctx context.Context, o objects.Object) (p pipeline.Input, why []string, err error) {
 	in, err := sources.Inspect(ctx, o, sources.Options{Store: m.Store, Format: m.Format, Stdin: m.Stdin})
 	if errors.Is(err, sources.ErrEmpty) {
 		m.Log.Warn("the input is empty", "uri", o.URI)
-		return pipeline.Input{Source: sources.Reopen(o, sources.Layout{}, sources.Options{}), ID: pipeline.NoColumn}, nil
+		return pipeline.Input{Source: sources.Reopen(o, sources.Layout{}, sources.Options{}), ID: pipeline.NoColumn}, nil, nil
 	}
 	if err != nil {
-		return pipeline.Input{}, err
+		return pipeline.Input{}, nil, err
 	}
-	resolved, why, err := m.Columns.resolve(in)
-	for _, line := range why {
-		m.Log.Info(line)
-	}
-	return resolved, err
+	return m.Columns.resolve(in)
 }
 
 // reopen returns the inputs of a stored plan.

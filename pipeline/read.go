@@ -49,14 +49,16 @@ type found struct {
 func (r *reader) run(inputs []Input, last Part) error {
 	from := last.Cursor
 	r.lines = from.Lines
+	feeds := newFeeds(r.reading, inputs, from)
+	defer feeds.close()
 	for i := from.Input; i < len(inputs); i++ {
-		if err := r.input(&inputs[i], i, from); err != nil {
+		if err := r.input(&inputs[i], i, feeds.take(), from.Row); err != nil {
 			if r.reading.Err() == nil { // what was read before it is good
 				err = errors.Join(err, r.send())
 			}
 			return err
 		}
-		from = Cursor{Input: i + 1}
+		from.Row = 0
 		if r.limited() {
 			break
 		}
@@ -66,23 +68,21 @@ func (r *reader) run(inputs []Input, last Part) error {
 
 func (r *reader) limited() bool { return r.opts.Limit > 0 && r.lines >= r.opts.Limit }
 
-func (r *reader) input(in *Input, index int, from Cursor) error {
-	if len(in.Source.Layout.Columns) == 0 {
-		return nil // an empty file
-	}
-	for b, err := range in.Source.Batches(r.reading, in.columns(), from.At) {
-		if err != nil {
+// input takes what is left of an input; its first done rows have been taken before.
+func (r *reader) input(in *Input, index int, feed <-chan delivery, done int64) error {
+	for d := range feed {
+		if d.err != nil {
+			return d.err
+		}
+		if err := r.batch(in, index, d.batch, done); err != nil {
 			return err
 		}
-		if err := r.batch(in, index, b, from.Row); err != nil {
-			return err
-		}
-		r.opts.Progress.readTo(index, b.Read)
+		r.opts.Progress.readTo(index, d.batch.Read)
 		if r.limited() {
 			return nil
 		}
 	}
-	return nil
+	return context.Cause(r.reading) // which ends a feed before its end
 }
 
 // batch takes the rows of a batch that come after the first done rows of the input into chunks.
