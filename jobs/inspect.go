@@ -147,12 +147,15 @@ type FileInspection struct {
 
 // InspectFile returns how a file would be read: its format and columns. It fails with fs.ErrNotExist when there is
 // no file of that name.
-func InspectFile(ctx context.Context, store *objects.Store, path string) (*FileInspection, error) {
-	file, err := store.Stat(ctx, path)
+func InspectFile(ctx context.Context, path string, read sources.Options) (*FileInspection, error) {
+	if _, err := read.Resolve(); err != nil {
+		return nil, usagef("%v", err)
+	}
+	file, err := read.Store.Stat(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	in, err := sources.Inspect(ctx, file, sources.Options{Store: store})
+	in, err := sources.Inspect(ctx, file, read)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +168,9 @@ func (f *FileInspection) String() string {
 	fmt.Fprintf(&b, "%s: %s", f.URI, f.Layout.Format)
 	if f.Layout.Compression != "" {
 		fmt.Fprintf(&b, ", %s", f.Layout.Compression)
+	}
+	if f.Layout.Encoding != "" {
+		fmt.Fprintf(&b, ", %s", f.Layout.Encoding)
 	}
 	fmt.Fprintf(&b, ", %s", humanize.IBytes(uint64(max(0, f.Size))))
 	if f.Layout.Rows >= 0 {

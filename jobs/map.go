@@ -33,10 +33,14 @@ type Map struct {
 	APIKey       client.Secret
 	ClientSecret client.Secret
 
-	Inputs  []string // paths, globs, folders, or "-"
-	Format  sources.Format
-	Stdin   io.Reader // what the input "-" reads
-	Columns Columns
+	Inputs    []string // paths, globs, folders, or "-"
+	Format    sources.Format
+	Encoding  sources.Encoding // this and the next three as in sources.Options
+	Delimiter string
+	Quote     string
+	NoHeader  bool
+	Stdin     io.Reader // what the input "-" reads
+	Columns   Columns
 	// PhoneRegion is the country of national phones whose row names none; without one they are unmapped.
 	PhoneRegion normalize.Region
 	Hygiene     Hygiene
@@ -100,6 +104,11 @@ func (m Map) withDefaults() (Map, error) {
 	if m.PartBytes == 0 {
 		m.PartBytes = m.Memory / 4
 	}
+	read, err := m.reading().Resolve()
+	if err != nil {
+		return m, usagef("%v", err)
+	}
+	m.Encoding, m.Delimiter, m.Quote = read.Encoding, read.Delimiter, read.Quote
 	if m.MaxBatch == 0 {
 		m.MaxBatch = uid2.MaxItems
 	}
@@ -113,6 +122,11 @@ func (m Map) withDefaults() (Map, error) {
 		m.Monitor = new(Monitor)
 	}
 	return m, m.check()
+}
+
+// reading is how the job says its inputs are to be read.
+func (m *Map) reading() sources.Options {
+	return sources.Options{Store: m.Store, Format: m.Format, Stdin: m.Stdin, Encoding: m.Encoding, Delimiter: m.Delimiter, Quote: m.Quote, NoHeader: m.NoHeader}
 }
 
 func (m *Map) check() error {
@@ -229,6 +243,10 @@ func (m *Map) settings() map[string]string {
 		"service":             m.Service.String(),
 		"environment":         m.Environment,
 		"format":              string(m.Format),
+		"encoding":            string(m.Encoding),
+		"delimiter":           m.Delimiter,
+		"quote":               m.Quote,
+		"no_header":           fmt.Sprint(m.NoHeader),
 		"id":                  m.Columns.ID,
 		"email":               fmt.Sprintf("%q", m.Columns.Email),
 		"phone":               fmt.Sprintf("%q", m.Columns.Phone),

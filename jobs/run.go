@@ -257,7 +257,7 @@ func (m *Map) lookAtAll(ctx context.Context, found []objects.Object) ([]pipeline
 
 // look finds out how to read an input and which columns hold what. An empty one has no columns.
 func (m *Map) look(ctx context.Context, o objects.Object) (p pipeline.Input, why []string, err error) {
-	in, err := sources.Inspect(ctx, o, sources.Options{Store: m.Store, Format: m.Format, Stdin: m.Stdin})
+	in, err := sources.Inspect(ctx, o, m.reading())
 	if errors.Is(err, sources.ErrEmpty) {
 		m.Log.Warn("the input is empty", "uri", o.URI)
 		return pipeline.Input{Source: sources.Reopen(o, sources.Layout{}, sources.Options{}), ID: pipeline.NoColumn}, nil, nil

@@ -20,7 +20,12 @@ const benchRows = 1 << 18
 // benchmark reads the first two columns of a file. Throughput is of text of the given size.
 func benchmark(b *testing.B, name string, content []byte, text int) {
 	b.Helper()
-	in := sourcestest.Inspect(b, sourcestest.Write(b, name, content), sources.Options{})
+	benchmarkWith(b, name, content, text, sources.Options{})
+}
+
+func benchmarkWith(b *testing.B, name string, content []byte, text int, opts sources.Options) {
+	b.Helper()
+	in := sourcestest.Inspect(b, sourcestest.Write(b, name, content), opts)
 	b.SetBytes(int64(text / benchRows))
 	b.ReportAllocs()
 	left := 0
@@ -111,5 +116,15 @@ func BenchmarkStrayQuotes(b *testing.B) {
 			}
 		}
 		left = benchRows
+	}
+}
+
+// BenchmarkEncoded tells what an encoding costs.
+func BenchmarkEncoded(b *testing.B) {
+	text := benchCSV()
+	for _, c := range codecs() {
+		b.Run(string(c.name), func(b *testing.B) {
+			benchmarkWith(b, "a.csv", c.encode(b, text), len(text), sources.Options{Encoding: c.name})
+		})
 	}
 }

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -11,9 +12,9 @@ import (
 // errHead is why what follows the head of a text cannot be had.
 var errHead = errors.New("end of the head")
 
-// head is the beginning of a decoded text, by which its layout is found.
+// head is the beginning of a text, by which its layout is found.
 type head struct {
-	text  []byte
+	text  []byte // in UTF-8 once decode was called
 	whole bool   // there is no more
 	name  string // extension of the file's name without that of a compression, lower case
 }
@@ -44,7 +45,9 @@ func (in *Input) inspectText(s *stream, opts Options) error {
 // extension returns the end of a name that tells the format: "csv" for "a/people.CSV.gz".
 func extension(uri string) string {
 	name := strings.ToLower(path.Base(uri))
-	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	for _, compression := range []string{".gz", ".zst", ".bz2"} {
+		name = strings.TrimSuffix(name, compression)
+	}
 	return strings.TrimPrefix(path.Ext(name), ".")
 }
 
@@ -59,7 +62,11 @@ func all(columns []Column) []int {
 // detect finds the layout. Its errors are for the user, to be put behind the name of the input.
 func (h *head) detect(opts Options) (Layout, error) {
 	l := Layout{Format: opts.Format, MaxRow: opts.MaxRow, Rows: -1}
-	if err := h.checkText(); err != nil {
+	var err error
+	if l.Encoding, err = h.decode(opts.Encoding); err != nil {
+		return l, err
+	}
+	if err := h.checkLines(); err != nil {
 		return l, err
 	}
 	if bom := []byte("\uFEFF"); bytes.HasPrefix(h.text, bom) {
@@ -71,7 +78,9 @@ func (h *head) detect(opts Options) (Layout, error) {
 		return l, ErrEmpty
 	case (l.Format == "" || l.Format == NDJSON) && isArray(body):
 		return l, errors.New("is a JSON array; write one object a line instead (jq -c '.[]')")
-	case l.Format == "" && len(body) > 0 && body[0] == '{':
+	case l.Format == "" && opts.wantTable() && isObject(body):
+		return l, opts.fit(NDJSON)
+	case l.Format == "" && !opts.wantTable() && len(body) > 0 && body[0] == '{':
 		l.Format = NDJSON
 	}
 	switch l.Format {
@@ -80,7 +89,7 @@ func (h *head) detect(opts Options) (Layout, error) {
 	case Text:
 		return text(l), nil
 	case "", CSV, TSV:
-		return h.table(l)
+		return h.table(l, opts)
 	}
 	return l, fmt.Errorf("format %q: give csv, tsv, ndjson, text or parquet", string(l.Format))
 }
@@ -94,9 +103,15 @@ func isArray(body []byte) bool {
 	return len(body) > 0 && strings.IndexByte(`{["]`, body[0]) >= 0
 }
 
+// isObject says whether the first line of a text is a JSON object. A cell that begins with a brace is none.
+func isObject(body []byte) bool {
+	line, _, _ := bytes.Cut(body, []byte{'\n'})
+	return len(line) > 0 && line[0] == '{' && json.Valid(line)
+}
+
 // text makes a layout one of plain lines.
 func text(l Layout) Layout {
-	l.Format = Text
+	l.Format, l.Delimiter, l.Quote = Text, "", ""
 	l.Columns = stringColumns([]string{"identifier"})
 	return l
 }

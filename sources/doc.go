@@ -2,7 +2,7 @@
 // records of a few thousand rows with only the columns that are wanted, and where in the input they stand.
 //
 // The central type is [Input]. [Inspect] looks at the first megabyte and finds the [Layout]: format,
-// compression, delimiter, header, columns. A layout is kept with a run as JSON, and [Reopen] reads by it.
+// compression, encoding, delimiter, header, columns, as far as [Options] do not say it. A layout is kept with a run as JSON, and [Reopen] reads by it.
 // [Input.Batches] is the reading itself. [List] turns what a user names into objects.
 //
 //	sources.List -> sources.Inspect -> Input.Sample, to find the columns that matter
@@ -11,8 +11,9 @@
 //
 // # Formats
 //
-// CSV, TSV, NDJSON and plain lines, also within gzip (several members too) or zstd, and Parquet. Text is
-// UTF-8. Text formats have columns of strings; an empty cell of CSV or TSV is null, quoted or not, and so is a
+// CSV, TSV, NDJSON and plain lines, also within gzip, zstd or bzip2, and Parquet. Compressed files put together
+// are one text; zero bytes behind the last member of gzip are padding. Text is UTF-8, or UTF-16 with a byte order
+// mark; in UTF-16 without one, Windows-1252 and Latin-1 it is read when [Options.Encoding] says so. Text formats have columns of strings; an empty cell of CSV or TSV is null, quoted or not, and so is a
 // missing key or null of NDJSON, whose numbers and booleans keep the text they are written with. Parquet
 // columns keep their types; large, dictionary and view encodings come out as plain strings and binary.
 //
@@ -22,12 +23,16 @@
 //     data rows; a row that cannot be read is one, all null, and listed in [Batch.Malformed].
 //   - Reading from [Batch.Start] by the same layout yields that batch again and all that follow: where rows
 //     and batches end depends on the text alone, not on the sizes in which it arrives.
+//   - Text is decoded before it is looked at: positions are bytes of the text in UTF-8, whatever is stored, and the
+//     same text has the same rows at the same positions in every encoding. Nothing takes the place of bytes that
+//     are no character (half of a surrogate pair, an odd byte at the end, the five that Windows-1252 leaves open):
+//     their row is malformed.
 //   - A malformed row costs that row. One whose quotes do not work out costs the line it begins in, and one
 //     longer than [Options.MaxRow] ends at the next line feed.
 //   - An object that changed since it was found, or while it was read, is an error and never mixed rows.
 //   - Memory is bounded, whatever the input: about 2 MiB for a text and its batch, and the window of the
-//     compression (at most 128 MiB for zstd). For Parquet a page and the dictionary of each column, and a batch,
-//     which has 1 MiB of values and at most 64 rows more.
+//     compression (at most 128 MiB for zstd, 4 MiB for bzip2). For Parquet a page and the dictionary of each column,
+//     and a batch, which has 1 MiB of values and at most 64 rows more.
 //   - Records are fresh memory, which the garbage collector frees. No goroutines are started.
 //
 // # Errors
@@ -44,8 +49,18 @@
 // through Arrow's readers of column chunks, which cost half of its record reader and an eighth of reading
 // structs with parquet-go.
 //
+// An encoding that has no mark is never guessed: a wrong guess gives rows all the same, with other letters in them.
+// The error names the likely one and the flag, and an encoding given is refused where the text shows that it is
+// another. To be given UTF-8 makes a difference too: text that is not all UTF-8 is then read, and its rows that are
+// not are malformed. Undecodable bytes become a byte that UTF-8 never has, so that the check of rows that is there
+// anyway finds them; the decoders of x/text write U+FFFD, which texts may have themselves.
+//
+// Delimiter, quote and the lack of a header make an input a table when they are given, and are an error for one that
+// shows that it is none. The quote is not found out: next to nobody has another one, but cells with apostrophes are
+// common.
+//
 // Position has no place for a line within a row group or for the state of a decompressor: to resume in compressed
-// text decodes it from the beginning, and to resume in Parquet decodes the row group from its beginning.
+// or encoded text decodes it from the beginning, and to resume in Parquet decodes the row group from its beginning.
 //
 // The header is told from data by content: a first line in which a cell looks like an email, a phone number or a
 // hash is data, and so is one that goes on in the rows below: c1 above c2. A word above identifiers or numbers is

@@ -23,6 +23,11 @@ type Options struct {
 	Format Format         // default: found out
 	Stdin  io.Reader      // what the input "-" reads; read once, never closed
 	MaxRow int            // text formats: longest row in bytes, a longer one is malformed; default 1 MiB, at most 1 GiB
+
+	Encoding  Encoding // text formats; default: UTF-8, or UTF-16 if a byte order mark says so
+	Delimiter string   // CSV, TSV: an ASCII character, or tab, comma, semicolon, pipe; default: found out
+	Quote     string   // CSV, TSV: an ASCII character, or none; default: "
+	NoHeader  bool     // CSV, TSV: the first line is data, and columns are named 1, 2, 3; default: found out
 }
 
 const (
@@ -61,7 +66,7 @@ type Malformed struct {
 // standard input; what was looked at is kept for Batches.
 //
 // An input that cannot be read as a whole is an error, which names the object and says what to do:
-// [ErrEmpty], an encoding other than UTF-8, a binary file, a JSON array, two columns of one name, and all that
+// [ErrEmpty], an encoding other than the one given or marked, a binary file, a JSON array, two columns of one name, and all that
 // opening a file may end with, as [objects.ErrChanged].
 func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error) {
 	in := Reopen(o, Layout{}, opts)
@@ -69,11 +74,9 @@ func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error
 	if in.isStdin() && in.stdin != nil {
 		in.stdin = io.TeeReader(opts.Stdin, &head)
 	}
-	if opts.MaxRow == 0 {
-		opts.MaxRow = defaultMaxRow
-	}
-	if opts.MaxRow < 1 || opts.MaxRow > limitMaxRow {
-		return nil, fmt.Errorf("longest row: %d bytes; give 1 to %d", opts.MaxRow, limitMaxRow)
+	opts, err := opts.Resolve()
+	if err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -84,6 +87,9 @@ func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error
 	}
 	defer s.close()
 	if s.isParquet(opts.Format) {
+		if err = opts.fit(Parquet); err != nil {
+			return nil, in.errorf("%w", err)
+		}
 		err = in.inspectParquet(s)
 	} else {
 		err = in.inspectText(s, opts)

@@ -24,15 +24,17 @@ const (
 const (
 	gzipped = "gzip"
 	zstded  = "zstd"
+	bzipped = "bzip2"
 )
 
 // Layout is how an input is read. It is found once and kept with a run; reading by it again gives the same
 // rows at the same positions. It survives a round trip through JSON unchanged.
 type Layout struct {
 	Format      Format   `json:"format"`
-	Compression string   `json:"compression,omitempty"` // "gzip", "zstd", or nothing
+	Compression string   `json:"compression,omitempty"` // "gzip", "zstd", "bzip2", or nothing
+	Encoding    Encoding `json:"encoding,omitempty"`    // text formats: one with an order of bytes, or nothing for UTF-8
 	Delimiter   string   `json:"delimiter,omitempty"`   // CSV, TSV: one byte
-	Quote       string   `json:"quote,omitempty"`       // CSV, TSV: one byte
+	Quote       string   `json:"quote,omitempty"`       // CSV, TSV: one byte, or nothing
 	Header      bool     `json:"header,omitempty"`      // CSV, TSV: the first line names the columns
 	MaxRow      int      `json:"max_row,omitempty"`     // text formats: longest row in bytes
 	Columns     []Column `json:"columns"`

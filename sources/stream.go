@@ -3,14 +3,15 @@ package sources
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/transform"
 
 	"mapper/client/objects"
 )
@@ -67,14 +68,16 @@ func (s *stream) startsWith(magic string) bool {
 
 // compression recognizes the compressions of text by their first bytes.
 func (s *stream) compression() string {
-	head, _ := s.stored.Peek(4)
+	head, _ := s.stored.Peek(10)
 	switch {
 	case s.startsWith("\x1f\x8b"):
 		return gzipped
 	case s.startsWith("\x28\xb5\x2f\xfd"):
 		return zstded
-	case len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte("\x2a\x4d\x18")):
+	case len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte("\x2a\x4d\x18")):
 		return zstded // a frame to be skipped, with which parallel compressors begin
+	case isBzip2(head):
+		return bzipped
 	}
 	return ""
 }
@@ -83,7 +86,9 @@ func (s *stream) compression() string {
 func (s *stream) decode(compression string) (err error) {
 	switch compression {
 	case gzipped:
-		s.Reader, err = gzip.NewReader(s.stored) // reads all members
+		s.Reader, err = newGzipMembers(s.stored)
+	case bzipped:
+		s.Reader = bzip2.NewReader(s.stored) // reads all streams
 	case zstded:
 		// With one decoder there are no goroutines: decoding is several times faster than what follows it.
 		s.zstd, err = zstd.NewReader(s.stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdWindow))
@@ -92,9 +97,18 @@ func (s *stream) decode(compression string) (err error) {
 	return err
 }
 
-// skip passes over the first n bytes, decoded as told.
-func (s *stream) skip(n int64, compression string) error {
-	if compression == "" && s.file != nil {
+// transcode makes the stream one of UTF-8.
+func (s *stream) transcode(e Encoding) error {
+	d, err := e.decoder()
+	if d != nil {
+		s.Reader = transform.NewReader(s.Reader, d)
+	}
+	return err
+}
+
+// skip passes over the first n bytes of the text.
+func (s *stream) skip(n int64) error {
+	if s.Reader == io.Reader(s.stored) && s.file != nil {
 		s.taken = n
 		_, err := s.file.Seek(n, io.SeekStart)
 		return err
@@ -134,7 +148,10 @@ func (in *Input) textReader(s *stream, columns []int, from Position) (reader, er
 	}
 	err := s.decode(l.Compression)
 	if err == nil {
-		err = s.skip(from.Offset, l.Compression)
+		err = s.transcode(l.Encoding)
+	}
+	if err == nil {
+		err = s.skip(from.Offset)
 	}
 	if err != nil {
 		return nil, in.broken(err, 0, 0)
@@ -149,7 +166,7 @@ func (t *textInput) next() (*Batch, error) {
 	if err != nil {
 		return nil, t.in.broken(err, t.window.offset+int64(len(t.window.rest())), t.row)
 	}
-	if b != nil && t.in.Layout.Compression != "" {
+	if b != nil && (t.in.Layout.Compression != "" || t.in.Layout.Encoding != "") {
 		b.Read = t.stream.taken
 	}
 	return b, nil

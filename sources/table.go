@@ -12,36 +12,44 @@ import (
 const delimiters = ",;\t|"
 
 // table finds the layout of CSV and TSV, or, when nothing says that it is either, of plain lines.
-func (h *head) table(l Layout) (Layout, error) {
+func (h *head) table(l Layout, opts Options) (Layout, error) {
 	guess := l.Format == ""
-	tabs := l.Format == TSV || guess && (h.name == "tsv" || h.name == "tab")
-	delimiter := h.bestDelimiter(l)
-	single := delimiter == 0
-	if single {
-		delimiter = ','
-		if tabs {
-			delimiter = '\t'
-		}
+	l.Delimiter, l.Quote = opts.Delimiter, opts.quote()
+	single := false
+	if l.Delimiter == "" {
+		l.Delimiter, single = h.findDelimiter(l)
 	}
 	if guess {
 		l.Format = CSV
-		if delimiter == '\t' {
+		if l.Delimiter == "\t" && opts.Delimiter == "" {
 			l.Format = TSV
 		}
 	}
-	l.Delimiter, l.Quote = string(delimiter), `"`
 	rows, start, err := h.firstRows(l)
-	if guess && single && (err != nil || !h.isTable(rows)) {
-		return text(Layout{MaxRow: l.MaxRow, Start: l.Start, Rows: l.Rows}), nil
+	if guess && single && !opts.wantTable() && (err != nil || !h.isTable(rows)) {
+		return text(l), nil
 	}
 	if err != nil {
 		return l, err
 	}
-	if l.Header = isHeader(rows[0], rows[1:]); l.Header {
+	if l.Header = !opts.NoHeader && isHeader(rows[0], rows[1:]); l.Header {
 		l.Start = start
 	}
 	l.Columns, err = tableColumns(rows[0], l.Header)
 	return l, err
+}
+
+// findDelimiter returns the delimiter, and whether that is a guess, as there seems to be a single column.
+func (h *head) findDelimiter(l Layout) (delimiter string, single bool) {
+	best := h.bestDelimiter(l)
+	tabs := l.Format == TSV || l.Format == "" && (h.name == "tsv" || h.name == "tab")
+	switch {
+	case best != 0:
+		return string(best), false
+	case tabs || l.Quote == ",":
+		return "\t", true
+	}
+	return ",", true
 }
 
 // bestDelimiter returns the delimiter with which most of the first rows are good: they have as many fields as the
@@ -50,7 +58,7 @@ func (h *head) bestDelimiter(l Layout) byte {
 	var best byte
 	mostGood, mostFields := 0, 0
 	for _, c := range []byte(delimiters) {
-		if l.Format == TSV && c != '\t' {
+		if l.Format == TSV && c != '\t' || l.Quote == string(c) {
 			continue
 		}
 		fields, good, tried := h.try(l, c)
@@ -81,8 +89,8 @@ func (h *head) try(l Layout, delimiter byte) (fields, good, tried int) {
 
 // anyFields reads rows with any number of fields, which are in the cells of the splitter.
 func (h *head) anyFields(l Layout, delimiter byte) (*textReader, *delimited) {
-	d := &delimited{delimiter: delimiter, quote: '"', maxRow: l.MaxRow}
-	l.Columns = nil
+	l.Columns, l.Delimiter = nil, string(delimiter)
+	d := newDelimited(&l, nil, nil)
 	t := h.reader(&l, nil)
 	t.split = d
 	return t, d
@@ -96,7 +104,7 @@ func (h *head) firstRows(l Layout) (rows [][][]byte, start Position, err error) 
 	case !ok: // there is a row, but its end is not in sight
 		return nil, start, fmt.Errorf("its first row is longer than %d bytes", len(h.text))
 	case problem != "":
-		return nil, start, fmt.Errorf("line %d, which should name the columns, cannot be read: %s", t.began, problem)
+		return nil, start, fmt.Errorf("line %d, which tells the columns, cannot be read: %s", t.began, problem)
 	}
 	rows = append(rows, cloneCells(d.cells))
 	start = t.position()

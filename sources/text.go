@@ -22,6 +22,8 @@ type textReader struct {
 	line   int64 // line feeds read
 	began  int64 // the line in which the row just read begins, from 1
 
+	foreign string // what is wrong with a row that has undecodable bytes
+
 	wanted []int
 	schema *arrow.Schema
 	room   []int // by wanted column: bytes of text to expect in a batch
@@ -29,7 +31,7 @@ type textReader struct {
 
 // newTextReader reads the columns of a layout from a window that stands at a row.
 func newTextReader(l *Layout, wanted []int, w *window) *textReader {
-	t := &textReader{window: w, wanted: wanted, room: make([]int, len(wanted))}
+	t := &textReader{window: w, wanted: wanted, room: make([]int, len(wanted)), foreign: "row: not " + l.Encoding.family()}
 	t.cells = make([][]byte, len(l.Columns))
 	if l.Format == NDJSON {
 		t.split = newObjectLines(l.Columns, wanted, l.MaxRow, t.cells)
@@ -147,19 +149,19 @@ func (t *textReader) read() (problem string, ok bool) {
 		w.advance(r.size)
 		t.line += int64(r.lines)
 		if r.problem == "" && !w.clean {
-			return unclean(text[:r.size]), true
+			return t.unclean(text[:r.size]), true
 		}
 		return r.problem, true
 	}
 }
 
 // unclean says what is wrong with the bytes of a row, or nothing.
-func unclean(row []byte) string {
+func (t *textReader) unclean(row []byte) string {
 	switch {
 	case bytes.IndexByte(row, 0) >= 0:
 		return "row: NUL byte"
 	case !utf8.Valid(row):
-		return "row: not UTF-8"
+		return t.foreign
 	}
 	return ""
 }

@@ -12,10 +12,12 @@ import (
 
 	"mapper/jobs"
 	"mapper/sinks"
+	"mapper/sources"
 )
 
 func (a *app) inspect() *cobra.Command {
 	var dataset string
+	var read sources.Options
 	c := &cobra.Command{
 		Use:   "inspect FOLDER|FILE",
 		Short: "Show what a table or a file holds",
@@ -23,13 +25,17 @@ func (a *app) inspect() *cobra.Command {
 			"shows how it would be read. With --files it lists the parts of a dataset that a reader should open, one a line.",
 		Example: "  mapper inspect ids/uid2\n" +
 			"  mapper inspect ids/uid2 --files mapped\n" +
-			"  mapper inspect customers.csv --json",
+			"  mapper inspect customers.csv --encoding windows-1252 --json",
 		Args: one("FOLDER or FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if dataset != "" {
 				return a.listFiles(c.Context(), args[0], dataset)
 			}
-			file, err := jobs.InspectFile(c.Context(), &a.store, args[0])
+			if err := checkReadFlags(c); err != nil {
+				return err
+			}
+			read.Store = &a.store
+			file, err := jobs.InspectFile(c.Context(), args[0], read)
 			if err == nil {
 				return a.print(file)
 			}
@@ -44,6 +50,7 @@ func (a *app) inspect() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&dataset, "files", "", "list the live parts of a dataset: mapped, unmapped or refresh_from")
+	addReadFlags(c, &read.Encoding, &read.Delimiter, &read.Quote, &read.NoHeader)
 	return c
 }
 

@@ -35,7 +35,7 @@ func (a *app) mapCommand() *cobra.Command {
 		Use:   "map INPUT... --out FOLDER",
 		Short: "Map emails and phones to UID2 or EUID raw UIDs",
 		Long: "map reads emails and phones from the inputs (files, globs, folders, or - for standard input; CSV, TSV, NDJSON,\n" +
-			"Parquet or one identifier a line; gzip and zstd), asks UID2 or EUID for their raw UIDs, and writes a run into the\n" +
+			"Parquet or one identifier a line; gzip, zstd and bzip2), asks UID2 or EUID for their raw UIDs, and writes a run into the\n" +
 			"table at --out: Parquet under mapped/, unmapped/ and refresh_from/. A run is visible when it is complete. The same\n" +
 			"command continues an interrupted run.\n\n" +
 			"Credentials come from the environment: UID2_API_KEY and UID2_SECRET_KEY (EUID_... for EUID), or files named by\n" +
@@ -78,6 +78,7 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.TextVar(&job.PhoneRegion, "phone-region", normalize.Region{}, "country `CC` of national phones, two letters as in DE (default: none, they are unmapped)")
 	flags.StringVar(&job.Columns.PhoneRegionColumn, "phone-region-column", "", "column with the country of a row's phones; where it is blank, --phone-region counts")
 	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet or text (one identifier a line)")
+	addReadFlags(c, &job.Encoding, &job.Delimiter, &job.Quote, &job.NoHeader)
 	flags.StringVar(&f.hygiene, "hygiene", "on", "strip junk around identifiers before they are normalized: on or off")
 	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")
 	flags.IntVar(&job.MaxInFlight, "max-in-flight", 20, "requests at once")
@@ -96,6 +97,25 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.BoolVar(&job.Fresh, "fresh", false, "do not continue an unfinished run of the same job")
 }
 
+// addReadFlags adds the flags that say how text is to be read.
+func addReadFlags(c *cobra.Command, encoding *sources.Encoding, delimiter, quote *string, noHeader *bool) {
+	flags := c.Flags()
+	flags.StringVar((*string)(encoding), "encoding", "auto", "of text: auto (UTF-8, or UTF-16 with a byte order mark), utf-8, utf-16, utf-16le, utf-16be, windows-1252 or iso-8859-1")
+	flags.StringVar(delimiter, "delimiter", "", "between the cells of CSV: an ASCII character, or tab, comma, semicolon or pipe (default: found out)")
+	flags.StringVar(quote, "quote", "", "around the cells of CSV and TSV: an ASCII character, or none (default \")")
+	flags.BoolVar(noHeader, "no-header", false, "the first line of CSV and TSV is data, and columns are named 1, 2, 3 and so on (default: found out)")
+}
+
+// checkReadFlags refuses empty values, which could mean none as well as the default.
+func checkReadFlags(c *cobra.Command) error {
+	for name, instead := range map[string]string{"delimiter": "leave the flag out to have it found", "quote": "give none if nothing is quoted"} {
+		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return usagef("--%s is empty; %s", name, instead)
+		}
+	}
+	return nil
+}
+
 // completeMap fills the job from flags that need parsing and from the environment.
 func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
 	if job.Service, err = uid2.ParseService(f.service); err != nil {
@@ -106,6 +126,9 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 		if !slices.Contains([]sources.Format{sources.CSV, sources.TSV, sources.NDJSON, sources.Text, sources.Parquet}, job.Format) {
 			return usagef("--format %q is none of auto, csv, tsv, ndjson, parquet, text", f.format)
 		}
+	}
+	if err := checkReadFlags(c); err != nil {
+		return err
 	}
 	switch f.hygiene {
 	case "on":

@@ -24,6 +24,7 @@ type Encode func(rows [][]string, header []string) []byte
 type Options struct {
 	Single  bool                   // there is one column only
 	Refuses func(cell string) bool // cells that cannot be written down
+	Read    sources.Options        // how to read the format
 }
 
 // many is enough rows for several batches.
@@ -72,13 +73,13 @@ func (s *suite) rows(n int) [][]string {
 
 func (s *suite) open(t *testing.T, rows [][]string) *sources.Input {
 	t.Helper()
-	return Inspect(t, Write(t, s.name, s.encode(rows, s.header)), sources.Options{})
+	return Inspect(t, Write(t, s.name, s.encode(rows, s.header)), s.opts.Read)
 }
 
 // openMany opens an input with many rows.
 func (s *suite) openMany(t *testing.T) *sources.Input {
 	t.Helper()
-	return Inspect(t, Write(t, s.name, s.content), sources.Options{})
+	return Inspect(t, Write(t, s.name, s.content), s.opts.Read)
 }
 
 func (s *suite) readBack(t *testing.T, rows [][]string) {
@@ -101,7 +102,7 @@ func compare(t *testing.T, got, want [][]string) {
 // noRows: formats that name their columns have zero rows; the others are empty.
 func (s *suite) noRows(t *testing.T) {
 	content := s.encode(nil, s.header)
-	in, err := sources.Inspect(context.Background(), Write(t, s.name, content), sources.Options{})
+	in, err := sources.Inspect(context.Background(), Write(t, s.name, content), s.opts.Read)
 	if errors.Is(err, sources.ErrEmpty) {
 		if rest := s.encode(s.rows(1), s.header); len(content) >= len(rest) {
 			t.Fatalf("%d bytes are said to be empty", len(content))
@@ -255,7 +256,7 @@ func (s *suite) cancel(t *testing.T) {
 	if batches != 1 || !errors.Is(last, context.Canceled) {
 		t.Fatalf("%d batches, then %v; want one, then %v", batches, last, context.Canceled)
 	}
-	if _, err := sources.Inspect(ctx, in.Object, sources.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := sources.Inspect(ctx, in.Object, s.opts.Read); !errors.Is(err, context.Canceled) {
 		t.Errorf("Inspect: %v, want %v", err, context.Canceled)
 	}
 }
