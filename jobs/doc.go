@@ -12,6 +12,23 @@
 //
 // The state itself is kept by [mapper/jobs/table].
 //
+// # Columns
+//
+// When the user names no column, those with identifiers are found: the name of a column is split into words, which
+// are looked up in many languages, and its sampled values are tried. [ColumnFound] says how both make a
+// confidence. Words about an identifier (verified, type, opt-in) count against the name; values can outweigh that,
+// as in verified_email. One column of emails and one of phones is read: raw ones rather than hashes of the same
+// people, full ones rather than empty ones. When two are left, the user is asked, with the flags to choose from,
+// because rows asked for the wrong column cost more than the question. What is chosen, and what nearly was, is
+// explained in the log and by [InspectFile].
+//
+// # Advice
+//
+// A run counts what looks like a mistake in the data, and its summary explains each kind ([Advice]): hashes made
+// the wrong way, columns that are mostly invalid, one identity in very many rows. Advice is about counts and
+// places; nothing fails because of it. Of hashes alone it cannot be known whether the emails were normalized, so
+// nothing is said.
+//
 // # Errors
 //
 // A [UsageError] is a job that has to be said differently. A *[client.Error] comes from the service and says

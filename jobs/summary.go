@@ -40,12 +40,14 @@ type Summary struct {
 	PartsResumed    int                  `json:"parts_resumed"`    // of them those of earlier processes
 	Seconds         float64              `json:"seconds"`          // of this process
 	RowsPerSecond   float64              `json:"rows_per_second"`  // of this process
+	Advice          []Advice             `json:"advice"`           // likely mistakes in the data; empty when none shows
 }
 
 func summarize(t *table.Table, m *table.Manifest, status Status) *Summary {
 	return &Summary{
 		Type: "summary", Status: status, RunID: m.RunID, Out: t.Bucket.URI(""), Kind: m.Kind,
 		Service: m.Service, Environment: m.Environment, Counts: m.Counts, RefreshCalendar: m.Calendar, Parts: len(m.Parts),
+		Advice: advise(m),
 	}
 }
 
@@ -73,12 +75,12 @@ func (r *run) summary(began time.Time) *Summary {
 	return s
 }
 
-// String returns the summary in one line for people.
+// String returns the summary for people: one line, and one for each advice.
 func (s *Summary) String() string {
 	c := &s.Counts
 	if s.Status == StatusAlreadyCommitted {
 		return fmt.Sprintf("run %s was committed before: %s mapped, %s unmapped; nothing to do",
-			s.RunID, humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal()))
+			s.RunID, humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal())) + adviceText(s.Advice)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s %s: %s lines = %s rows + %s malformed; %s identifiers (%s rows without) = %s mapped",
@@ -91,7 +93,7 @@ func (s *Summary) String() string {
 	fmt.Fprintf(&b, "; %s requests, %s retried, %s throttled; %s parts in %s (%s rows/s)",
 		humanize.Comma(c.Requests), humanize.Comma(c.Retries), humanize.Comma(c.Throttled), humanize.Comma(int64(s.Parts)),
 		time.Duration(s.Seconds*float64(time.Second)).Round(10*time.Millisecond), humanize.Comma(int64(s.RowsPerSecond)))
-	return b.String()
+	return b.String() + adviceText(s.Advice)
 }
 
 // reasons writes counts by reason, the most frequent first, ten at most.

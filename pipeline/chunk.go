@@ -52,6 +52,8 @@ type row struct {
 	refusal normalize.Reason // refused: why
 	note    normalize.Note
 	begins  bool // the first of its input row
+	// unnormalized says that the value is the hash of the email beside it, which was not normalized.
+	unnormalized bool
 }
 
 // rowBytes is what a row costs besides its kept columns.

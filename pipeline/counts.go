@@ -67,7 +67,14 @@ type Totals struct {
 	Notes     map[string]int64 `json:"notes,omitempty"`       // identifiers that were cleaned, hashed already, ...
 	Reasons   map[string]int64 `json:"raw_reasons,omitempty"` // unmapped rows by raw_reason
 	Calendar  map[string]int64 `json:"calendar,omitempty"`    // UTC day -> identities with that refresh_from
+
+	Columns  map[string]ColumnCounts `json:"columns,omitempty"`  // by name; columns of one name in several inputs are one
+	Repeated []Repeated              `json:"repeated,omitempty"` // what stands in very many rows, the most frequent first
 }
+
+// NoteUnnormalized is the note under which Totals counts hashes that were made of the email beside them without
+// normalizing it.
+const NoteUnnormalized = "hash_not_normalized"
 
 // Add adds other to t.
 func (t *Totals) Add(other *Totals) {
@@ -78,6 +85,8 @@ func (t *Totals) Add(other *Totals) {
 	t.Notes = addTo(t.Notes, other.Notes)
 	t.Reasons = addTo(t.Reasons, other.Reasons)
 	t.Calendar = addTo(t.Calendar, other.Calendar)
+	t.Columns = addColumns(t.Columns, other.Columns)
+	t.Repeated = addRepeated(t.Repeated, other.Repeated)
 }
 
 // addTo adds more to sum, which may be nil and is made anew then: counts of parts are never shared.

@@ -138,8 +138,9 @@ func (j *joiner) row(c *chunk, seg *segment, r *row) error {
 	id := seg.input.Identifiers[r.column]
 	out.SourceColumn = seg.input.Source.Layout.Columns[id.Column].Name
 	out.Identity.Kind, out.HasKind = id.Form.Kind(), true
-	j.part.note(r.note)
+	j.part.note(r)
 	if r.outcome == refused {
+		j.part.invalidIn(r.column, r.refusal)
 		return j.refuse(sinks.ReasonInvalidIdentifier, r.refusal.String())
 	}
 	out.HasHash = true
@@ -149,12 +150,15 @@ func (j *joiner) row(c *chunk, seg *segment, r *row) error {
 			// Identities are numbered in the order of the rows that ask them, so this is the first to use it.
 			c.booked++
 			j.part.book(&c.asks[i], &c.answers.Items[i])
+		} else {
+			j.part.repeat(seg, r, &out.Identity)
 		}
-		return j.answer(&c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
+		return j.answer(r.column, &c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
 	}
 	k := &j.known[r.ref&uint64(len(j.known)-1)]
 	out.Identity = k.id
-	return j.answer(&k.answer, k.text[:k.previous], k.text[k.previous:], k.text)
+	j.part.repeat(seg, r, &out.Identity)
+	return j.answer(r.column, &k.answer, k.text[:k.previous], k.text[k.previous:], k.text)
 }
 
 // refuse writes a row that was never asked.
@@ -168,7 +172,7 @@ func (j *joiner) refuse(reason sinks.Reason, why string) error {
 }
 
 // answer writes a row with what the service said of its identity.
-func (j *joiner) answer(a *client.Answer, uid, previous, word []byte) error {
+func (j *joiner) answer(column uint8, a *client.Answer, uid, previous, word []byte) error {
 	out := &j.out
 	out.MappedAt = a.At
 	if a.Status == client.Mapped {
@@ -184,6 +188,7 @@ func (j *joiner) answer(a *client.Answer, uid, previous, word []byte) error {
 	case client.OptOut:
 		out.Reason = sinks.ReasonOptOut
 	case client.Invalid:
+		j.part.invalidIn(column, normalize.ReasonNone)
 		out.Reason = sinks.ReasonInvalidIdentifier
 	default:
 		out.Reason = sinks.ReasonUnknown

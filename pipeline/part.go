@@ -22,26 +22,30 @@ type partWriter struct {
 	sealed func(context.Context, Part) error
 	ctx    context.Context // of the parts, which outlives that of reading
 
-	n        int    // the open part, or the next one
-	open     bool   // something has been read for part n
-	cursor   Cursor // behind the last row
-	since    time.Time
-	inputs   []inputCounter // of part n
-	notes    [8]int64       // by bit of normalize.Note
-	asked    int64
-	calendar map[int64]int64   // day since 1970 -> identities
-	reasons  map[string]*int64 // unmapped rows by raw_reason
-	usage    Usage             // at the last seal
-	seen     int64             // identifiers and malformed lines of the whole run
-	invalid  int64             // how many of them are invalid
-	sketch   *hyperloglog.Sketch
-	err      error
+	n            int    // the open part, or the next one
+	open         bool   // something has been read for part n
+	cursor       Cursor // behind the last row
+	since        time.Time
+	inputs       []inputCounter // of part n
+	notes        [8]int64       // by bit of normalize.Note
+	unnormalized int64          // hashes that were made without normalizing
+	repeats      repeats
+	asked        int64
+	calendar     map[int64]int64   // day since 1970 -> identities
+	reasons      map[string]*int64 // unmapped rows by raw_reason
+	usage        Usage             // at the last seal
+	seen         int64             // identifiers and malformed lines of the whole run
+	invalid      int64             // how many of them are invalid
+	sketch       *hyperloglog.Sketch
+	err          error
 }
 
 // inputCounter is InputCounts while it is counted.
 type inputCounter struct {
 	InputCounts
 	unmapped sinks.ByReason
+	input    *Input
+	columns  []columnCounter // by number of the identifier column
 }
 
 // maxReasons bounds the distinct raw reasons that are counted by themselves: a service may say anything.
@@ -64,6 +68,7 @@ func (p *partWriter) reset() {
 	p.open = false
 	p.inputs = nil
 	p.notes = [8]int64{}
+	p.unnormalized = 0
 	p.asked = 0
 	p.calendar = map[int64]int64{}
 	p.reasons = map[string]*int64{}
@@ -96,7 +101,9 @@ func (p *partWriter) begin(seg *segment, r *row) error {
 	}
 	p.cursor = Cursor{Input: seg.index, At: seg.batch.start, Row: seg.batch.start.Row + int64(r.index) + 1, Lines: p.cursor.Lines + 1}
 	if n := len(p.inputs); n == 0 || p.inputs[n-1].Input != seg.index {
-		p.inputs = append(p.inputs, inputCounter{InputCounts: InputCounts{Input: seg.index}})
+		p.inputs = append(p.inputs, inputCounter{
+			InputCounts: InputCounts{Input: seg.index}, input: seg.input, columns: make([]columnCounter, len(seg.input.Identifiers)),
+		})
 	}
 	in := p.counts()
 	in.Lines++
@@ -117,11 +124,29 @@ func (p *partWriter) begin(seg *segment, r *row) error {
 func (p *partWriter) counts() *inputCounter { return &p.inputs[len(p.inputs)-1] }
 
 // note counts an identifier and what was remarkable about it.
-func (p *partWriter) note(n normalize.Note) {
-	p.counts().Identifiers++
+func (p *partWriter) note(r *row) {
+	in := p.counts()
+	in.Identifiers++
+	in.columns[r.column].identifiers++
 	p.seen++
-	for bit := 0; n != 0; bit, n = bit+1, n>>1 {
+	if r.unnormalized {
+		p.unnormalized++
+	}
+	for bit, n := 0, r.note; n != 0; bit, n = bit+1, n>>1 {
 		p.notes[bit] += int64(n & 1)
+	}
+}
+
+// invalidIn counts an invalid identifier of a column. ReasonNone says that the service refused it.
+func (p *partWriter) invalidIn(column uint8, reason normalize.Reason) {
+	p.counts().columns[column].invalid[reason]++
+}
+
+// repeat counts a row whose identity was asked for a row before it. The hash of the empty string has a note of
+// its own.
+func (p *partWriter) repeat(seg *segment, r *row, id *normalize.ID) {
+	if r.note&normalize.NoteEmptyHash == 0 {
+		p.repeats.add(id, seg.index, seg.batch.start.Row+int64(r.index)+1)
 	}
 }
 
@@ -250,12 +275,25 @@ func (p *partWriter) totals() Totals {
 		Notes:     map[string]int64{},
 		Reasons:   map[string]int64{},
 		Calendar:  map[string]int64{},
+		Columns:   map[string]ColumnCounts{},
 	}
 	p.usage = now
+	var identifiers int64
+	for i := range p.inputs {
+		in := &p.inputs[i]
+		identifiers += in.Identifiers
+		for n := range in.columns {
+			in.columns[n].addTo(t.Columns, in.input.Source.Layout.Columns[in.input.Identifiers[n].Column].Name)
+		}
+	}
+	t.Repeated = p.repeats.take(identifiers)
 	for bit, n := range p.notes {
 		if n > 0 {
 			t.Notes[normalize.Note(1<<bit).String()] = n
 		}
+	}
+	if p.unnormalized > 0 {
+		t.Notes[NoteUnnormalized] = p.unnormalized
 	}
 	for word, n := range p.reasons {
 		t.Reasons[word] = *n

@@ -34,6 +34,7 @@ type reader struct {
 	chunk         *chunk
 	found         []found // the identifiers of the row at hand
 	lines         int64   // rows read, those of earlier parts included
+	unnormalized  unnormalized
 }
 
 // found is one identifier of a row.
@@ -44,6 +45,8 @@ type found struct {
 	column uint8
 	note   normalize.Note
 	reason normalize.Reason
+
+	unnormalized bool // see row
 }
 
 func (r *reader) run(inputs []Input, last Part) error {
@@ -166,6 +169,12 @@ func (r *reader) identify(in *Input, values []cells, i int) (fresh int) {
 		}
 		r.found = append(r.found, f)
 	}
+	if len(r.found) > 1 {
+		r.unnormalized.mark(r.found, func(column uint8) normalize.Raw {
+			raw, _ := values[column](i)
+			return raw
+		})
+	}
 	return fresh
 }
 
@@ -178,7 +187,7 @@ func (r *reader) take(i int, segment int32) {
 	}
 	for n := range r.found {
 		f := &r.found[n]
-		out := row{index: int32(i), segment: segment, column: f.column, outcome: refused, refusal: f.reason, note: f.note, begins: n == 0}
+		out := row{index: int32(i), segment: segment, column: f.column, outcome: refused, refusal: f.reason, note: f.note, begins: n == 0, unnormalized: f.unnormalized}
 		if f.reason == 0 {
 			out.outcome = asked
 			out.ref = r.number(f, n)

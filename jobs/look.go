@@ -1,0 +1,138 @@
+package jobs
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/normalize"
+	"mapper/sources"
+)
+
+// look is what the sampled values of a column look like. A value counts once, and blank ones not at all.
+type look struct {
+	filled   int
+	emails   int
+	phones   int // E.164
+	national int // national numbers of at least minNational digits
+	hashes   int // SHA-256
+	digests  int // MD5, SHA-1, SHA-512, or the hex of a SHA-256 in base64: hashes that the services do not take
+	flags    int // yes, no, true, 0 and the like
+}
+
+// minNational is how many digits a national number has at least, for a column to look like phones: fewer are
+// codes, counts and years.
+const minNational = 6
+
+func (l look) share(n int) float64 { return float64(n) / float64(max(1, l.filled)) }
+
+// raw is how many values are identifiers of a kind as they are; national numbers are, if the name says so.
+func (l look) raw(kind normalize.Kind, named bool) int {
+	switch {
+	case kind == normalize.KindEmail:
+		return l.emails
+	case named:
+		return l.phones + l.national
+	}
+	return l.phones
+}
+
+// String lists what the values are, in numbers alone.
+func (l look) String() string {
+	if l.filled == 0 {
+		return "no value in the sample"
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{
+		{l.emails, "emails"}, {l.phones, "phones"}, {l.national, "national numbers"}, {l.hashes, "SHA-256 hashes"},
+		{l.digests, "other digests"}, {l.flags, "flags"},
+		{l.filled - l.emails - l.phones - l.national - l.hashes - l.digests - l.flags, "something else"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return fmt.Sprintf("of %d sampled values: %s", l.filled, strings.Join(parts, ", "))
+}
+
+// lookAt looks at the sample of an input, column by column.
+func lookAt(in *sources.Input) []look {
+	looks := make([]look, len(in.Layout.Columns))
+	sample := in.Sample()
+	if sample == nil {
+		return looks
+	}
+	n := normalize.New(normalize.Options{})
+	for i := range looks {
+		looks[i] = lookAtColumn(n, sample.Column(i))
+	}
+	return looks
+}
+
+func lookAtColumn(n *normalize.Normalizer, column arrow.Array) look {
+	var l look
+	for row := range column.Len() {
+		if !column.IsNull(row) {
+			l.add(n, text(column, row))
+		}
+	}
+	return l
+}
+
+// add looks at one value.
+func (l *look) add(n *normalize.Normalizer, value string) {
+	raw := normalize.RawString(value)
+	_, note, refusal := n.Identity(normalize.FormEmail, raw)
+	switch {
+	case refusal == normalize.ReasonEmpty:
+		return
+	case refusal == normalize.ReasonNone && note&normalize.NotePrehashed != 0:
+		l.hashes++
+	case refusal == normalize.ReasonNone:
+		l.emails++
+	case isFlag(value):
+		l.flags++
+	default:
+		l.addOther(n, raw)
+	}
+	l.filled++
+}
+
+// addOther looks at a value that is neither an email nor a hash.
+func (l *look) addOther(n *normalize.Normalizer, raw normalize.Raw) {
+	switch _, _, refusal := n.Identity(normalize.FormEmailHash, raw); refusal {
+	case normalize.ReasonHashMD5, normalize.ReasonHashSHA1, normalize.ReasonHashSHA512, normalize.ReasonHashHexText:
+		l.digests++
+		return
+	}
+	switch _, _, refusal := n.Identity(normalize.FormPhone, raw); {
+	case refusal == normalize.ReasonNone:
+		l.phones++
+	case refusal == normalize.ReasonPhoneNational && digits(raw) >= minNational:
+		l.national++
+	}
+}
+
+func digits(raw normalize.Raw) (n int) {
+	for _, c := range raw.Reveal() {
+		if '0' <= c && c <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
+// isFlag says whether a value answers a question: columns beside identifiers, as mobile or mail, often say whether
+// there is one.
+func isFlag(value string) bool {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "y", "n", "yes", "no", "t", "f", "true", "false", "0", "1", "x", "on", "off",
+		"j", "ja", "nein", "s", "si", "sí", "oui", "non", "sim", "não", "да", "нет", "是", "否":
+		return true
+	}
+	return false
+}
