@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-
 	"mapper/normalize"
 	"mapper/pipeline"
 	"mapper/sources"
@@ -155,11 +152,4 @@ func columnNames(in *sources.Input) string {
 		names = append(names, fmt.Sprintf("%q", c.Name))
 	}
 	return strings.Join(names, ", ")
-}
-
-func text(column arrow.Array, row int) string {
-	if a, ok := column.(*array.String); ok {
-		return a.Value(row)
-	}
-	return column.ValueStr(row)
 }

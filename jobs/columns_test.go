@@ -2,11 +2,16 @@ package jobs
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 
 	"mapper/client/objects"
 	"mapper/normalize"
@@ -152,5 +157,24 @@ func TestPhoneRegionColumn(t *testing.T) {
 				t.Errorf("column %d, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// TestLookAtBinary: a digest in a binary column counts as a hash, and text in one as what it says.
+func TestLookAtBinary(t *testing.T) {
+	digest := sha256.Sum256([]byte("a@example.com"))
+	fixed := array.NewFixedSizeBinaryBuilder(memory.DefaultAllocator, &arrow.FixedSizeBinaryType{ByteWidth: len(digest)})
+	binary := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+	fixed.Append(digest[:])
+	fixed.AppendNull()
+	for _, value := range []string{string(digest[:]), aHash, "a@example.com"} {
+		binary.Append([]byte(value))
+	}
+	n := normalize.New(normalize.Options{})
+	if l := lookAtColumn(n, fixed.NewArray()); l != (look{filled: 1, hashes: 1}) {
+		t.Errorf("digests of fixed size: %+v", l)
+	}
+	if l := lookAtColumn(n, binary.NewArray()); l != (look{filled: 3, hashes: 2, emails: 1}) {
+		t.Errorf("binary: %+v", l)
 	}
 }

@@ -1,12 +1,14 @@
 package jobs
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"mapper/normalize"
+	"mapper/pipeline"
 	"mapper/sources"
 )
 
@@ -75,17 +77,17 @@ func lookAt(in *sources.Input) []look {
 
 func lookAtColumn(n *normalize.Normalizer, column arrow.Array) look {
 	var l look
+	values := pipeline.IdentifiersOf(column, normalize.FormEmailHash) // with which binary may be digests, too
 	for row := range column.Len() {
-		if !column.IsNull(row) {
-			l.add(n, text(column, row))
+		if raw, ok := values(row); ok {
+			l.add(n, raw)
 		}
 	}
 	return l
 }
 
 // add looks at one value.
-func (l *look) add(n *normalize.Normalizer, value string) {
-	raw := normalize.RawString(value)
+func (l *look) add(n *normalize.Normalizer, raw normalize.Raw) {
 	_, note, refusal := n.Identity(normalize.FormEmail, raw)
 	switch {
 	case refusal == normalize.ReasonEmpty:
@@ -94,7 +96,7 @@ func (l *look) add(n *normalize.Normalizer, value string) {
 		l.hashes++
 	case refusal == normalize.ReasonNone:
 		l.emails++
-	case isFlag(value):
+	case isFlag(raw):
 		l.flags++
 	default:
 		l.addOther(n, raw)
@@ -128,8 +130,8 @@ func digits(raw normalize.Raw) (n int) {
 
 // isFlag says whether a value answers a question: columns beside identifiers, as mobile or mail, often say whether
 // there is one.
-func isFlag(value string) bool {
-	switch strings.ToLower(strings.TrimSpace(value)) {
+func isFlag(raw normalize.Raw) bool {
+	switch strings.ToLower(string(bytes.TrimSpace(raw.Reveal()))) {
 	case "y", "n", "yes", "no", "t", "f", "true", "false", "0", "1", "x", "on", "off",
 		"j", "ja", "nein", "s", "si", "sí", "oui", "non", "sim", "não", "да", "нет", "是", "否":
 		return true

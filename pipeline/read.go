@@ -92,9 +92,12 @@ func (r *reader) input(in *Input, index int, feed <-chan delivery, done int64) e
 func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error {
 	kept, copiedBytes := keep(in, b)
 	copied := copiedOf(in, b)
-	values := make([]cells, in.hashed())
-	for i := range values {
-		values[i] = cellsOf(b.Record.Column(i))
+	values := make([]cells, 0, in.hashed())
+	for i, id := range in.Identifiers {
+		values = append(values, IdentifiersOf(b.Record.Column(i), id.Form))
+	}
+	if in.PhoneRegion != nil {
+		values = append(values, cellsOf(b.Record.Column(len(values))))
 	}
 	bad := 0 // malformed rows before row i
 	segment := r.segment(in, index, kept)

@@ -128,3 +128,11 @@ func BenchmarkEncoded(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkArrow(b *testing.B) {
+	rows := make([][]string, benchRows)
+	for i := range rows {
+		rows[i] = []string{fmt.Sprintf("person.%06d@example.com", i*7919%1_000_000), fmt.Sprintf("+1555%07d", i)}
+	}
+	benchmark(b, "a.arrow", arrowFile(b, records(rows, []string{"email", "phone"}, 1<<16)), len(benchCSV()))
+}

@@ -123,6 +123,23 @@ func (c *numbers[T, O]) take() column {
 	return taken
 }
 
+// nulls reads a column without values.
+type nulls struct{ packed[int32] }
+
+func (c *nulls) read(rows int) (size int, err error) {
+	values, _, err := c.next(rows)
+	if err == nil && len(values) > 0 {
+		err = errors.New("it has values, which its type does not allow")
+	}
+	return 0, err
+}
+
+func (c *nulls) take() column {
+	taken := c.end(arrow.BinaryTypes.String)
+	taken.buffers = [][]byte{arrow.GetBytes(make([]int32, taken.rows+1)), nil}
+	return taken
+}
+
 // flags reads booleans.
 type flags struct {
 	packed[bool]

@@ -143,6 +143,11 @@ func encodeNDJSON(rows [][]string, header []string) []byte {
 
 func encodeParquet(t testing.TB, rows [][]string, header []string, properties ...parquet.WriterProperty) []byte {
 	t.Helper()
+	return writeParquet(t, stringRecord(rows, header), properties...)
+}
+
+// stringRecord makes rows a record with columns of strings, of which the first has no nulls.
+func stringRecord(rows [][]string, header []string) arrow.Record {
 	fields := make([]arrow.Field, len(header))
 	for i, name := range header {
 		fields[i] = arrow.Field{Name: name, Type: arrow.BinaryTypes.String, Nullable: i > 0}
@@ -157,7 +162,7 @@ func encodeParquet(t testing.TB, rows [][]string, header []string, properties ..
 			}
 		}
 	}
-	return writeParquet(t, builder.NewRecord(), properties...)
+	return builder.NewRecord()
 }
 
 func writeParquet(t testing.TB, record arrow.Record, properties ...parquet.WriterProperty) []byte {

@@ -91,7 +91,7 @@ func (h *head) detect(opts Options) (Layout, error) {
 	case "", CSV, TSV:
 		return h.table(l, opts)
 	}
-	return l, fmt.Errorf("format %q: give csv, tsv, ndjson, text or parquet", string(l.Format))
+	return l, fmt.Errorf("format %q: give csv, tsv, ndjson, text, parquet or arrow", string(l.Format))
 }
 
 // isArray says whether a text is a JSON array: a header may begin with a bracket too, but not like this.

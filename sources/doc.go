@@ -11,11 +11,23 @@
 //
 // # Formats
 //
-// CSV, TSV, NDJSON and plain lines, also within gzip, zstd or bzip2, and Parquet. Compressed files put together
-// are one text; zero bytes behind the last member of gzip are padding. Text is UTF-8, or UTF-16 with a byte order
-// mark; in UTF-16 without one, Windows-1252 and Latin-1 it is read when [Options.Encoding] says so. Text formats have columns of strings; an empty cell of CSV or TSV is null, quoted or not, and so is a
-// missing key or null of NDJSON, whose numbers and booleans keep the text they are written with. Parquet
-// columns keep their types; large, dictionary and view encodings come out as plain strings and binary.
+// CSV, TSV, NDJSON and plain lines, also within gzip, zstd or bzip2; Parquet; and Arrow IPC, as a file (also named
+// Feather 2) or as a stream, with buffers that may be compressed by lz4 or zstd. Compressed files put together are one
+// text; zero bytes behind the last member of gzip are padding. Text is UTF-8, or UTF-16 with a byte order mark; in
+// UTF-16 without one, Windows-1252 and Latin-1 it is read when [Options.Encoding] says so. Text formats have columns of
+// strings; an empty cell of CSV or TSV is null, quoted or not, and so is a missing key or null of NDJSON, whose numbers
+// and booleans keep the text they are written with. Columns
+// of Parquet and Arrow keep their types, with these exceptions: large ones, dictionaries and views come out as plain
+// strings and binary, columns of the type null as strings, half-precision numbers as float32, dates in milliseconds as
+// dates in days, and times in seconds as times in milliseconds. Columns that cannot be read, as nested ones or times of
+// day, are in [Layout.Unreadable] with the reason, and do not keep the others from being read.
+//
+// Parquet needs a file. Both formats of Arrow also come through standard input, where a file is read up to its footer.
+//
+// # Splits
+//
+// [Input.Splits] are the stretches of an input that can be read apart from each other, by [Input.Cut]: the row groups
+// of Parquet. Everything else is one stretch.
 //
 // # Guarantees
 //
@@ -32,8 +44,11 @@
 //   - An object that changed since it was found, or while it was read, is an error and never mixed rows.
 //   - Memory is bounded, whatever the input: about 2 MiB for a text and its batch, and the window of the
 //     compression (at most 128 MiB for zstd, 4 MiB for bzip2). For Parquet a page and the dictionary of each column,
-//     and a batch, which has 1 MiB of values and at most 64 rows more.
-//   - Records are fresh memory, which the garbage collector frees. No goroutines are started.
+//     and a batch, which has 1 MiB of values and at most 64 rows more. For Arrow the writer decides: a record batch
+//     is held whole, as stored and as decoded, with the dictionaries it needs. More than 1 GiB of either is refused;
+//     writers mostly make some 100 KiB to 64 MiB. An object in a cloud has its window besides, see package objects.
+//   - Records are fresh memory, which the garbage collector frees. No goroutines are started, but for those with
+//     which the library decodes zstd in a record batch of Arrow, which end with it.
 //
 // # Errors
 //
@@ -58,6 +73,12 @@
 // Delimiter, quote and the lack of a header make an input a table when they are given, and are an error for one that
 // shows that it is none. The quote is not found out: next to nobody has another one, but cells with apostrophes are
 // common.
+//
+// Arrow IPC is read by Arrow's library, which trusts what it reads: a wrong length can make it allocate all memory there
+// is. So messages are read here, their metadata is checked, and the library allocates from a limited budget. Its record
+// batches are cut into batches of the size that all formats have, and copied, because a slice would hold on to the
+// memory of the whole. The footer of a file has no row numbers, so a Position in Arrow says in Line which row of its
+// record batch it is; a file is entered there by the footer, a stream is read up to there.
 //
 // Position has no place for a line within a row group or for the state of a decompressor: to resume in compressed
 // or encoded text decodes it from the beginning, and to resume in Parquet decodes the row group from its beginning.

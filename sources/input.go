@@ -42,6 +42,7 @@ type Input struct {
 	Layout Layout
 
 	store  *objects.Store
+	split  Split // the row groups to read
 	stdin  io.Reader
 	sample arrow.Record
 }
@@ -58,7 +59,7 @@ type Batch struct {
 // Malformed is a row that could not be read.
 type Malformed struct {
 	Index  int    // into Batch.Record
-	Line   int64  // where the row begins in the decoded text, from 1; Parquet: the data row
+	Line   int64  // where the row begins in the decoded text, from 1; Parquet, Arrow: the data row
 	Reason string // such as "row: 3 fields, header has 5"; never a value
 }
 
@@ -86,12 +87,12 @@ func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error
 		return nil, err
 	}
 	defer s.close()
-	if s.isParquet(opts.Format) {
-		if err = opts.fit(Parquet); err != nil {
-			return nil, in.errorf("%w", err)
-		}
-		err = in.inspectParquet(s)
-	} else {
+	switch {
+	case s.isParquet(opts.Format):
+		err = in.inspectColumnar(s, Parquet, opts, in.inspectParquet)
+	case s.isArrow(opts.Format):
+		err = in.inspectColumnar(s, Arrow, opts, in.inspectArrow)
+	default:
 		err = in.inspectText(s, opts)
 	}
 	if err != nil {
@@ -103,13 +104,21 @@ func Inspect(ctx context.Context, o objects.Object, opts Options) (*Input, error
 	return in, nil
 }
 
+// inspectColumnar refuses options that are about text.
+func (in *Input) inspectColumnar(s *stream, format Format, opts Options, inspect func(*stream) error) error {
+	if err := opts.fit(format); err != nil {
+		return in.errorf("%w", err)
+	}
+	return inspect(s)
+}
+
 // Reopen returns an input whose layout is known. It reads nothing yet.
 func Reopen(o objects.Object, l Layout, opts Options) *Input {
 	return &Input{Object: o, Layout: l, store: cmp.Or(opts.Store, new(objects.Store)), stdin: opts.Stdin}
 }
 
 // Sample returns all columns of up to 1000 of the first good rows, for finding out what the columns hold.
-// (Malformed rows of Parquet, which are rare, stand among them as nulls.) It is nil after Reopen.
+// (Malformed rows of Parquet and Arrow, which are rare, stand among them as nulls.) It is nil after Reopen.
 func (in *Input) Sample() arrow.Record { return in.sample }
 
 const sampleRows = 1000
@@ -159,14 +168,20 @@ func (in *Input) reader(ctx context.Context, columns []int, from Position) (read
 			return nil, in.errorf("column number %d is wanted, it has %d columns", c, len(in.Layout.Columns))
 		}
 	}
+	if err := in.checkSplit(); err != nil {
+		return nil, err
+	}
 	s, err := in.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var r reader
-	if in.Layout.Format == Parquet {
+	switch in.Layout.Format {
+	case Parquet:
 		r, err = in.parquetReader(s, columns, from)
-	} else {
+	case Arrow:
+		r, err = in.arrowReader(s, columns, from)
+	default:
 		r, err = in.textReader(s, columns, from)
 	}
 	if err != nil {

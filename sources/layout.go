@@ -18,6 +18,7 @@ const (
 	NDJSON  Format = "ndjson"  // one JSON object a line
 	Text    Format = "text"    // one identifier a line
 	Parquet Format = "parquet" // Apache Parquet, flat columns
+	Arrow   Format = "arrow"   // Apache Arrow IPC, also called Feather 2: a file or a stream
 )
 
 // The compressions of text formats, as in [Layout.Compression]. Parquet has its own inside.
@@ -32,11 +33,13 @@ const (
 type Layout struct {
 	Format      Format   `json:"format"`
 	Compression string   `json:"compression,omitempty"` // "gzip", "zstd", "bzip2", or nothing
-	Encoding    Encoding `json:"encoding,omitempty"`    // text formats: one with an order of bytes, or nothing for UTF-8
+	Encoding    Encoding `json:"encoding,omitempty"`    // text formats: what it is stored in, "utf-16le" say; nothing for UTF-8
 	Delimiter   string   `json:"delimiter,omitempty"`   // CSV, TSV: one byte
 	Quote       string   `json:"quote,omitempty"`       // CSV, TSV: one byte, or nothing
 	Header      bool     `json:"header,omitempty"`      // CSV, TSV: the first line names the columns
+	Stream      bool     `json:"stream,omitempty"`      // Arrow: the stream format, without a footer
 	MaxRow      int      `json:"max_row,omitempty"`     // text formats: longest row in bytes
+	Groups      []int64  `json:"groups,omitempty"`      // Parquet: the rows of every row group
 	Columns     []Column `json:"columns"`
 	Start       Position `json:"start"` // where the first data row may begin: behind byte order mark and header
 	Rows        int64    `json:"rows"`  // data rows, or -1 when only reading would tell
@@ -55,9 +58,9 @@ type Column struct {
 // Position is a place where reading can start. The zero value is the beginning of the input. Other positions
 // come from [Batch.Start] of the same object read by the same layout.
 type Position struct {
-	Offset int64 `json:"offset"`         // byte in the decoded text; Parquet: row group, from 0
+	Offset int64 `json:"offset"`         // byte in the decoded text; Parquet: row group, Arrow: record batch, from 0
 	Row    int64 `json:"row"`            // data rows before this place
-	Line   int64 `json:"line,omitempty"` // text: line feeds before this place
+	Line   int64 `json:"line,omitempty"` // text: line feeds before this place; Arrow: rows of the record batch before it
 }
 
 // Index returns the number of a column, for [Input.Batches]. When it cannot be read, the error says why, or

@@ -20,7 +20,8 @@ var ErrNoFiles = errors.New("there is no data file here")
 //
 // A file named by its path is taken whatever it is called. Of a glob, files whose name begins with "." or "_"
 // are left out unless the glob asks for them. Of a folder, everything below it with the name of a data file is
-// taken: .csv .tsv .tab .txt .ndjson .jsonl .json, also with .gz, .zst or .bz2 behind, .parquet and .pq.
+// taken: .csv .tsv .tab .txt .ndjson .jsonl .json, also with .gz, .zst or .bz2 behind, .parquet .pq .arrow
+// .arrows .feather and .ipc.
 //
 // A pattern that names nothing is an error that names it: [ErrNoFiles], or that of opening a file.
 func List(ctx context.Context, store *objects.Store, patterns []string) ([]objects.Object, error) {
@@ -99,7 +100,7 @@ func isData(name string) bool {
 	switch extension(name) {
 	case "csv", "tsv", "tab", "txt", "ndjson", "jsonl", "json":
 		return true
-	case "parquet", "pq":
+	case "parquet", "pq", "arrow", "arrows", "feather", "ipc":
 		return strings.HasSuffix(strings.ToLower(name), extension(name))
 	}
 	return false

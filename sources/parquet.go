@@ -26,8 +26,11 @@ func (in *Input) inspectParquet(s *stream) error {
 		return err
 	}
 	l := Layout{Format: Parquet, Rows: f.NumRows()}
-	flat, unreadable := flatColumns(f.MetaData().Schema)
+	flat, unreadable := flatColumns(f.MetaData())
 	l.Unreadable = unreadable
+	for i := range f.NumRowGroups() {
+		l.Groups = append(l.Groups, f.RowGroup(i).NumRows())
+	}
 	l.Columns = make([]Column, len(flat))
 	names := make([]string, len(flat))
 	for i, c := range flat {
@@ -112,6 +115,7 @@ type parquetReader struct {
 	wanted []parquetColumn
 	schema *arrow.Schema
 
+	end    int     // row group at which to stop
 	group  int     // the open row group
 	row    int64   // rows of the file before the next batch
 	left   int64   // rows of the open group that are still to be read
@@ -121,8 +125,8 @@ type parquetReader struct {
 
 // newParquetReader stands before the first row group, none of which is open.
 func (in *Input) newParquetReader(s *stream, f *file.Reader, columns []int) (*parquetReader, error) {
-	r := &parquetReader{in: in, stream: s, file: f, group: -1, schema: newSchema(in.Layout.Columns, columns)}
-	flat, _ := flatColumns(f.MetaData().Schema)
+	r := &parquetReader{in: in, stream: s, file: f, group: -1, end: f.NumRowGroups(), schema: newSchema(in.Layout.Columns, columns)}
+	flat, _ := flatColumns(f.MetaData())
 	for _, c := range columns {
 		want := in.Layout.Columns[c]
 		if c >= len(flat) || flat[c].Name != want.Name || !arrow.TypeEqual(flat[c].Type, want.Type) {
@@ -143,7 +147,16 @@ func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader,
 	if err != nil {
 		return nil, err
 	}
-	for r.group+1 < min(int(from.Offset), f.NumRowGroups()) {
+	if in.split.Last > 0 {
+		r.end = min(r.end, in.split.Last)
+		if from == (Position{}) {
+			from = in.splitStart()
+		}
+		if from.Offset < int64(in.split.First) {
+			return nil, in.errorf("is read from row group %d, which is before its split; read the split from its beginning", from.Offset)
+		}
+	}
+	for r.group+1 < min(int(from.Offset), r.end) {
 		r.group++
 		r.row += f.RowGroup(r.group).NumRows()
 	}
@@ -169,7 +182,7 @@ func (in *Input) parquetReader(s *stream, columns []int, from Position) (reader,
 func (r *parquetReader) nextGroup() error {
 	r.group++
 	r.left, r.chunks = 0, nil
-	if r.group >= r.file.NumRowGroups() {
+	if r.group >= r.end {
 		return nil
 	}
 	size := int64(0)
@@ -203,7 +216,7 @@ func (r *parquetReader) nextGroup() error {
 // next returns the next batch, or nil behind the last.
 func (r *parquetReader) next() (*Batch, error) {
 	for r.left == 0 {
-		if r.group >= r.file.NumRowGroups() {
+		if r.group >= r.end {
 			return nil, nil
 		}
 		if err := r.nextGroup(); err != nil {
@@ -270,12 +283,16 @@ func (r *parquetReader) broken(err error) error {
 func notText(columns []column, rows int, before int64) []Malformed {
 	bad := make(map[int]bool)
 	for _, c := range columns {
-		if c.typ.ID() == arrow.STRING && !utf8.Valid(c.buffers[1]) {
-			offsets := arrow.GetData[int32](c.buffers[0])
-			for i := range rows {
-				if !utf8.Valid(c.buffers[1][offsets[i]:offsets[i+1]]) {
-					bad[i] = true
-				}
+		if c.typ.ID() != arrow.STRING {
+			continue
+		}
+		offsets, text := arrow.GetData[int32](c.buffers[0]), c.buffers[1]
+		if wholeTexts(offsets, text) {
+			continue
+		}
+		for i := range rows {
+			if isValid(c.valid, i) && !utf8.Valid(text[offsets[i]:offsets[i+1]]) {
+				bad[i] = true
 			}
 		}
 	}
@@ -287,4 +304,17 @@ func notText(columns []column, rows int, before int64) []Malformed {
 		}
 	}
 	return malformed
+}
+
+// wholeTexts says whether cells that stand one behind the other are UTF-8, each of them.
+func wholeTexts(offsets []int32, text []byte) bool {
+	if !utf8.Valid(text) {
+		return false
+	}
+	for _, begin := range offsets {
+		if int(begin) < len(text) && !utf8.RuneStart(text[begin]) {
+			return false // a character goes on in the next cell
+		}
+	}
+	return true
 }

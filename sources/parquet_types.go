@@ -1,11 +1,16 @@
 package sources
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/decimal128"
 	"github.com/apache/arrow/go/v17/arrow/decimal256"
+	"github.com/apache/arrow/go/v17/arrow/float16"
 	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/metadata"
 	"github.com/apache/arrow/go/v17/parquet/schema"
 )
 
@@ -18,8 +23,9 @@ type parquetColumn struct {
 }
 
 // flatColumns returns the columns of a file that can be read, in the file's order, and why the others cannot.
-func flatColumns(s *schema.Schema) (flat []parquetColumn, unreadable map[string]string) {
+func flatColumns(m *metadata.FileMetaData) (flat []parquetColumn, unreadable map[string]string) {
 	unreadable = map[string]string{}
+	s := m.Schema
 	for i := range s.Root().NumFields() {
 		node := s.Root().Field(i)
 		leaf, ok := node.(*schema.PrimitiveNode)
@@ -34,12 +40,39 @@ func flatColumns(s *schema.Schema) (flat []parquetColumn, unreadable map[string]
 			unreadable[node.Name()] = "values of type " + leaf.PhysicalType().String() + " as " + leaf.LogicalType().String() + " are not read"
 			continue
 		}
+		if why := notDecoded(m, c.leaf); why != "" {
+			unreadable[node.Name()] = why
+			continue
+		}
 		flat = append(flat, c)
 	}
 	if len(unreadable) == 0 {
 		unreadable = nil
 	}
 	return flat, unreadable
+}
+
+// notDecoded says why the library does not decode a column, or nothing. The first row group speaks for all: writers do
+// not change their mind, and to look at all of them would take longer than to open the file.
+func notDecoded(m *metadata.FileMetaData, leaf int) string {
+	if len(m.RowGroups) == 0 {
+		return ""
+	}
+	c, err := m.RowGroup(0).ColumnChunk(leaf)
+	if err != nil {
+		return "" // reading it will say why
+	}
+	if _, err := compress.GetCodec(c.Compression()); err != nil {
+		return "its compression " + c.Compression().String() + " is not read; write it with zstd or snappy"
+	}
+	e := parquet.Encodings
+	decoded := []parquet.Encoding{e.Plain, e.PlainDict, e.RLE, e.RLEDict, e.BitPacked, e.DeltaBinaryPacked, e.DeltaLengthByteArray, e.DeltaByteArray}
+	for _, encoding := range c.Encodings() {
+		if !slices.Contains(decoded, encoding) || encoding == e.DeltaByteArray && c.Type() == parquet.Types.FixedLenByteArray {
+			return "its encoding " + encoding.String() + " is not read; write it with the plain one or a dictionary"
+		}
+	}
+	return ""
 }
 
 // opener begins to read a column chunk. Nullable says that the chunk has definition levels.
@@ -77,6 +110,10 @@ func readableInt32(logical schema.LogicalType) (arrow.DataType, opener) {
 	switch l := logical.(type) {
 	case schema.NoLogicalType:
 		return number(p.Int32, same[int32])
+	case schema.NullLogicalType: // what is known about a column of which no value was ever seen
+		return arrow.BinaryTypes.String, func(r file.ColumnChunkReader, nullable bool) chunk {
+			return &nulls{newPacked[int32](r, nullable)}
+		}
 	case schema.DateLogicalType:
 		return number(p.Date32, same[int32])
 	case *schema.DecimalLogicalType:
@@ -158,6 +195,10 @@ func readableFixed(logical schema.LogicalType, width int) (arrow.DataType, opene
 	switch l := logical.(type) {
 	case *schema.DecimalLogicalType:
 		return decimal[parquet.FixedLenByteArray](l)
+	case schema.Float16LogicalType:
+		return number(arrow.PrimitiveTypes.Float32, func(v parquet.FixedLenByteArray) (float32, error) {
+			return float16.FromLEBytes(v).Float32(), nil
+		})
 	case schema.NoLogicalType, schema.UUIDLogicalType:
 		t := &arrow.FixedSizeBinaryType{ByteWidth: width}
 		return t, func(r file.ColumnChunkReader, nullable bool) chunk {

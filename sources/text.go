@@ -10,7 +10,7 @@ import (
 
 const (
 	batchRows  = 4096    // most rows of a batch
-	batchBytes = 1 << 20 // a batch ends when it has this much text, or values of Parquet
+	batchBytes = 1 << 20 // a batch ends when it has this much text, or values of Parquet or Arrow
 )
 
 // textReader turns a text into batches.

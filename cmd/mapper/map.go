@@ -77,7 +77,7 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.BoolVar(&job.Columns.AllowRaw, "allow-raw", false, "let --id or --keep name a column that holds emails or phones")
 	flags.TextVar(&job.PhoneRegion, "phone-region", normalize.Region{}, "country `CC` of national phones, two letters as in DE (default: none, they are unmapped)")
 	flags.StringVar(&job.Columns.PhoneRegionColumn, "phone-region-column", "", "column with the country of a row's phones; where it is blank, --phone-region counts")
-	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet or text (one identifier a line)")
+	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet, arrow or text (one identifier a line)")
 	addReadFlags(c, &job.Encoding, &job.Delimiter, &job.Quote, &job.NoHeader)
 	flags.StringVar(&f.hygiene, "hygiene", "on", "strip junk around identifiers before they are normalized: on or off")
 	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")
@@ -123,8 +123,8 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 	}
 	if f.format != "auto" {
 		job.Format = sources.Format(f.format)
-		if !slices.Contains([]sources.Format{sources.CSV, sources.TSV, sources.NDJSON, sources.Text, sources.Parquet}, job.Format) {
-			return usagef("--format %q is none of auto, csv, tsv, ndjson, parquet, text", f.format)
+		if !slices.Contains([]sources.Format{sources.CSV, sources.TSV, sources.NDJSON, sources.Text, sources.Parquet, sources.Arrow}, job.Format) {
+			return usagef("--format %q is none of auto, csv, tsv, ndjson, parquet, arrow, text", f.format)
 		}
 	}
 	if err := checkReadFlags(c); err != nil {
