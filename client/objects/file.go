@@ -39,12 +39,12 @@ func (f *remoteFile) fetch(ctx context.Context, from, end int64) io.ReadCloser {
 	return f.remote.resumed(ctx, f.entry, from, end)
 }
 
-// Read reads on.
+// Read reads on. What is wrong with the whole, as its checksum says, comes instead of the end.
 func (f *remoteFile) Read(p []byte) (int, error) {
-	if f.at >= f.entry.size {
-		return 0, io.EOF
-	}
 	if f.ahead == nil {
+		if f.at >= f.entry.size {
+			return 0, io.EOF
+		}
 		from := f.at
 		f.ahead = newAhead(f.ctx, func(ctx context.Context) io.ReadCloser { return f.fetch(ctx, from, f.entry.size) })
 	}

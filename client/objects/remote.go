@@ -75,26 +75,59 @@ func (r *remote) remove(ctx context.Context, key string) error {
 
 func (r *remote) create(ctx context.Context, key string) (upload, error) {
 	creator := rand.Text()
-	u, err := r.cloud.create(ctx, key, creator)
+	limited, cancel := context.WithCancel(ctx)
+	u, err := r.cloud.create(limited, key, creator)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return &claim{upload: u, ctx: ctx, remote: r, key: key, creator: creator}, nil
+	return &claim{to: u, ctx: ctx, limited: limited, cancel: cancel, remote: r, key: key, creator: creator}, nil
 }
 
 // claim is an upload that knows its own object when it meets it: a creation whose reply was lost and that is
 // repeated finds an object in its way, which is the one it has created.
 type claim struct {
-	upload
+	to      upload
 	ctx     context.Context
+	limited context.Context // ends when the storage has been silent for too long
+	cancel  context.CancelFunc
 	remote  *remote
 	key     string
 	creator string
 }
 
+// Write appends to the object.
+func (c *claim) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && err == nil {
+		piece := p[:min(len(p), chunkSize)] // each is a success, after which patience begins anew
+		err = c.patient(func() error {
+			wrote, err := c.to.Write(piece)
+			n += wrote
+			return err
+		})
+		p = p[len(piece):]
+	}
+	return n, err
+}
+
+// patient waits for one step of the upload for as long as the store has patience. It counts from here: whoever
+// writes may take hours from one step to the next.
+func (c *claim) patient(do func() error) error {
+	patience := time.AfterFunc(c.remote.giveUpAfter, c.cancel)
+	defer patience.Stop()
+	return c.remote.explain(c.ctx, c.limited, c.key, do())
+}
+
+// Abort drops the object.
+func (c *claim) Abort() error {
+	defer c.cancel()
+	return c.to.Abort()
+}
+
 // Close makes the object visible, unless somebody else has.
 func (c *claim) Close() error {
-	err := c.upload.Close()
+	defer c.cancel()
+	err := c.patient(c.to.Close)
 	if !errors.Is(err, fs.ErrExist) && !errors.Is(err, ErrUnavailable) || c.ctx.Err() != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (s *Store) bucket(ctx context.Context, scheme, name string) (*remote, error
 	// The client outlives the call that happens to need it first.
 	c, err := dial(context.WithoutCancel(ctx), name, s.http)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", id, err)
+		return nil, err // which names the bucket, as all errors of a cloud do
 	}
 	r := &remote{cloud: c, giveUpAfter: s.giveUpAfter()}
 	if s.buckets == nil {

@@ -236,9 +236,9 @@ func (d *dribbler) Write(p []byte) (n int, err error) {
 // Unwrap is for http.ResponseController.
 func (d *dribbler) Unwrap() http.ResponseWriter { return d.ResponseWriter }
 
-// Corrupt flips a bit of the first request's body that is at least so long.
+// Corrupt flips a bit in the middle of request bodies that are at least so long, or do not say how long they are.
 func (p *Proxy) Corrupt(times int, to func(*http.Request) bool, atLeast int64) (hits func() int) {
-	long := func(r *http.Request) bool { return to(r) && r.ContentLength >= atLeast }
+	long := func(r *http.Request) bool { return to(r) && (r.ContentLength >= atLeast || r.ContentLength < 0) }
 	return p.add(times, long, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
