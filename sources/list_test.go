@@ -18,7 +18,7 @@ import (
 func TestList(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{
-		"in/b.csv", "in/a.CSV", "in/sub/c.ndjson.gz", "in/sub/d.parquet", "in/e.txt.zst", "in/f.tab", "in/notes.md", "in/g.parquet.gz", "in/csv",
+		"in/b.csv", "in/a.CSV", "in/sub/c.ndjson.gz", "in/sub/d.parquet", "in/sub/e.feather", "in/sub/f.arrow.gz", "in/e.txt.zst", "in/f.tab", "in/notes.md", "in/g.parquet.gz", "in/csv",
 		"in/.hidden.csv", "in/_SUCCESS", "in/_tmp/x.csv", "other.dat", "empty/readme.md", "z[1].csv",
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
@@ -32,7 +32,7 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := []string{"in/a.CSV", "in/b.csv", "in/e.txt.zst", "in/f.tab", "in/sub/c.ndjson.gz", "in/sub/d.parquet"}
+	folder := []string{"in/a.CSV", "in/b.csv", "in/e.txt.zst", "in/f.tab", "in/sub/c.ndjson.gz", "in/sub/d.parquet", "in/sub/e.feather"}
 	for _, c := range []struct {
 		name     string
 		patterns []string
