@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 var (
@@ -55,4 +56,18 @@ func (e *Error) Unwrap() []error {
 		}
 	}
 	return errs
+}
+
+// pinned returns what an error means for a read of one version: if that is not there, the object has changed.
+func pinned(err error) error {
+	var e *Error
+	if errors.As(err, &e) && (errors.Is(e.Kind, fs.ErrNotExist) || errors.Is(e.Kind, fs.ErrExist)) {
+		e.Kind = ErrChanged
+	}
+	return err
+}
+
+// oneLine makes one line of what may be a whole page.
+func oneLine(text string) string {
+	return fmt.Sprintf("%.300s", strings.Join(strings.Fields(text), " "))
 }

@@ -123,15 +123,6 @@ func kindOfStatus(code int) error {
 	return nil
 }
 
-// pinned returns what an error means for a read of one generation: if that is gone, the object has changed.
-func pinned(err error) error {
-	var e *Error
-	if errors.As(err, &e) && (e.Kind == fs.ErrNotExist || e.Kind == fs.ErrExist) { //nolint:errorlint // Kind is one of these itself
-		e.Kind = ErrChanged
-	}
-	return err
-}
-
 // plainGCS returns what an error of the SDK says in one line, without its URL: that of an upload lets anybody write.
 func plainGCS(err error) error {
 	var reply *googleapi.Error
@@ -140,15 +131,10 @@ func plainGCS(err error) error {
 		if reply.Message != "" && reply.Message != http.StatusText(reply.Code) {
 			text += ": " + reply.Message
 		}
-		return oneLine(text)
+		return errors.New(oneLine(text))
 	}
 	for sent := (*url.Error)(nil); errors.As(err, &sent); {
 		err = sent.Err
 	}
-	return oneLine(err.Error())
-}
-
-// oneLine cuts what may be a whole page.
-func oneLine(text string) error {
-	return fmt.Errorf("%.300s", strings.Join(strings.Fields(text), " "))
+	return errors.New(oneLine(err.Error()))
 }

@@ -194,7 +194,7 @@ func (s *suite) lateCreation() {
 	s.want("x", []byte("first"))
 	// And the other way round: one that gave up may have won after all.
 	release = make(chan struct{})
-	delayed = proxy.Delay(-1, IsWrite, release)
+	proxy.Delay(-1, IsWrite, release)
 	if err := s.impatient(700*time.Millisecond).CreateIfAbsent(s.Context(), "y", []byte("late")); !errors.Is(err, objects.ErrUnavailable) {
 		s.Fatal(err)
 	}
