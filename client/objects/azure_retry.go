@@ -42,7 +42,13 @@ func mayPass(resp *http.Response, err error) bool {
 	if err != nil {
 		var name *net.DNSError
 		var certificate *tls.CertificateVerificationError
-		return !(errors.As(err, &name) && name.IsNotFound) && !errors.As(err, &certificate) && !errors.Is(err, http.ErrSchemeMismatch)
+		switch {
+		case errors.As(err, &name):
+			return !name.IsNotFound
+		case errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch):
+			return false
+		}
+		return true
 	}
 	switch resp.Header.Get(azureErrorCode) {
 	case "Md5Mismatch", "Crc64Mismatch": // damaged on the way

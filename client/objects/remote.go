@@ -31,10 +31,14 @@ func (r *remote) explain(ctx, limited context.Context, key string, err error) er
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case limited.Err() != nil && !errors.Is(err, ErrUnavailable):
-		return &Error{URI: r.uri(key), Kind: ErrUnavailable, Err: err}
+	case limited.Err() == nil || errors.Is(err, ErrUnavailable):
+		return err
 	}
-	return err
+	var said *Error
+	if errors.As(err, &said) {
+		err = said.Err
+	}
+	return &Error{URI: r.uri(key), Kind: ErrUnavailable, Err: err}
 }
 
 func (r *remote) list(ctx context.Context, prefix string) iter.Seq2[entry, error] {

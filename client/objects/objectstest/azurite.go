@@ -49,7 +49,7 @@ func StartAzurite(t testing.TB) *Azurite {
 		kill()
 		for range said {
 		}
-		<-ended
+		_ = <-ended // it was killed
 	})
 	timeout := time.After(time.Minute)
 	for {

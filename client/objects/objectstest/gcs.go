@@ -34,8 +34,9 @@ func GCS(t testing.TB) Target {
 // GCSServer starts only the server, with an empty bucket "bucket". It may also be given objects that nobody uploads.
 func GCSServer(t testing.TB) (server *fakestorage.Server, url string) {
 	t.Helper()
-	// Any port of this host is the public one, by which objects are read.
-	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, PublicHost: "127.0.0.1"})
+	// Any port of this host is the public one, by which objects are read. In memory, it would search all objects for
+	// each that is created.
+	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, PublicHost: "127.0.0.1", StorageRoot: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
