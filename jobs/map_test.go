@@ -173,11 +173,21 @@ func outputs(t testing.TB, out, dataset string) iter.Seq[output] {
 
 func partRows(t testing.TB, path string) iter.Seq[output] {
 	return func(yield func(output) bool) {
-		pf, err := file.OpenParquetFile(path, false)
+		var store objects.Store
+		defer store.Close()
+		object, err := store.Stat(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer pf.Close()
+		opened, err := store.Open(t.Context(), object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pf, err := file.NewParquetReader(opened)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pf.Close() // and with it the object
 		r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 10_000}, memory.DefaultAllocator)
 		if err != nil {
 			t.Fatal(err)
