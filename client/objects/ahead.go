@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -22,7 +23,7 @@ type ahead struct {
 }
 
 // newAhead begins to read. open is called in the goroutine.
-func newAhead(ctx context.Context, open func(context.Context) io.ReadCloser) *ahead {
+func newAhead(ctx context.Context, open func(context.Context) *resumed) *ahead {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{cancel: cancel, free: make(chan []byte, aheadChunks), full: make(chan []byte, aheadChunks)}
 	for range aheadChunks {
@@ -35,8 +36,8 @@ func newAhead(ctx context.Context, open func(context.Context) io.ReadCloser) *ah
 	return a
 }
 
-func (a *ahead) fill(ctx context.Context, from io.ReadCloser) error {
-	defer from.Close()
+func (a *ahead) fill(ctx context.Context, from *resumed) error {
+	defer from.disconnect()
 	for {
 		var chunk []byte
 		select {
@@ -51,7 +52,7 @@ func (a *ahead) fill(ctx context.Context, from io.ReadCloser) error {
 		if n > 0 {
 			a.full <- chunk[:n] // there is room for all chunks
 		}
-		if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own, which says that from has ended with EOF
+		if errors.Is(err, io.ErrUnexpectedEOF) { // ReadFull's own: from has ended with EOF
 			err = io.EOF
 		}
 		if err != nil {

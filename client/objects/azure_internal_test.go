@@ -202,6 +202,32 @@ func TestAzurePatience(t *testing.T) {
 	}
 }
 
+// TestAzureIdentityPatience: who gives out tokens may be out of order for a while, too.
+func TestAzureIdentityPatience(t *testing.T) {
+	clearAzure(t)
+	for k, v := range map[string]string{"AZURE_STORAGE_ACCOUNT": "acct", "AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "me", "AZURE_CLIENT_SECRET": "secret"} {
+		t.Setenv(k, v)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		opened, err := openAzure(t.Context(), "box", &http.Client{Transport: answers(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host != "login.microsoftonline.com" {
+				return answer(http.StatusAccepted, nil, ""), nil
+			}
+			if attempts++; attempts < 12 {
+				return answer(http.StatusServiceUnavailable, nil, ""), nil
+			}
+			return logIn(r), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := opened.remove(t.Context(), "k"); err != nil || attempts < 12 {
+			t.Errorf("%d attempts, %v", attempts, err)
+		}
+	})
+}
+
 // TestAzureGivesUp: when time is up, the error is what the service said, and not only that time is up.
 func TestAzureGivesUp(t *testing.T) {
 	opened := azureWith(t, func(*http.Request) (*http.Response, error) {

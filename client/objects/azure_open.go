@@ -54,8 +54,10 @@ func azureContainer(name string, client *http.Client) (*container.Client, error)
 	if token := os.Getenv("AZURE_STORAGE_SAS_TOKEN"); token != "" {
 		return container.NewClientWithNoCredential(url+"?"+strings.TrimPrefix(token, "?"), options)
 	}
-	// The retries of identities are their own: each service that gives out tokens has its own passing failures.
-	who, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: policy.ClientOptions{Transport: client}})
+	// Each service that gives out tokens has its own passing failures, which azidentity knows.
+	identity := policy.ClientOptions{Transport: client, Retry: azureRetry(azureTryTimeout), PerRetryPolicies: []policy.Policy{azureAttempt{}}}
+	identity.Retry.ShouldRetry = nil
+	who, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: identity})
 	if err != nil {
 		return nil, err
 	}

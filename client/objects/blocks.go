@@ -16,7 +16,7 @@ const (
 // blocks reads a file at any place, through a cache of fixed size. When one block after another is wanted, the
 // next is fetched before it is.
 type blocks struct {
-	fetch func(ctx context.Context, from, end int64) io.ReadCloser
+	fetch func(ctx context.Context, from, end int64) *resumed
 	size  int64
 	ctx   context.Context
 	stop  context.CancelFunc
@@ -34,7 +34,7 @@ type block struct {
 	used  int64
 }
 
-func newBlocks(ctx context.Context, size int64, fetch func(ctx context.Context, from, end int64) io.ReadCloser) *blocks {
+func newBlocks(ctx context.Context, size int64, fetch func(ctx context.Context, from, end int64) *resumed) *blocks {
 	b := &blocks{fetch: fetch, size: size, cached: map[int64]*block{}}
 	b.ctx, b.stop = context.WithCancel(ctx)
 	return b
@@ -84,7 +84,7 @@ func (b *blocks) get(number int64) *block {
 		from := number * blockSize
 		got.data = make([]byte, min(blockSize, b.size-from))
 		body := b.fetch(b.ctx, from, from+int64(len(got.data)))
-		defer body.Close()
+		defer body.disconnect()
 		_, got.err = io.ReadFull(body, got.data)
 	})
 	return got

@@ -25,23 +25,23 @@ type Error struct {
 // Error returns what happened, where, and what to do next, in one line.
 func (e *Error) Error() string {
 	text := e.URI + ": " + e.what()
-	if e.Err != nil && e.Kind != ErrChanged {
+	if e.Err != nil && !errors.Is(e.Kind, ErrChanged) {
 		text += fmt.Sprintf(" (%v)", e.Err)
 	}
 	return text
 }
 
 func (e *Error) what() string {
-	switch e.Kind {
-	case fs.ErrNotExist:
+	switch {
+	case errors.Is(e.Kind, fs.ErrNotExist):
 		return "there is no such object; check the name, and that the bucket exists"
-	case fs.ErrExist:
+	case errors.Is(e.Kind, fs.ErrExist):
 		return "there is an object of this name already"
-	case fs.ErrPermission:
+	case errors.Is(e.Kind, fs.ErrPermission):
 		return "access is denied; check the credentials that this machine uses for the storage, and their rights to list, read and create objects there"
-	case ErrUnavailable:
+	case errors.Is(e.Kind, ErrUnavailable):
 		return ErrUnavailable.Error() + "; run the same command again when it answers"
-	case ErrChanged:
+	case errors.Is(e.Kind, ErrChanged):
 		return ErrChanged.Error()
 	}
 	return "the storage refuses"

@@ -35,7 +35,7 @@ func newRemoteFile(ctx context.Context, r *remote, e entry) *remoteFile {
 	return f
 }
 
-func (f *remoteFile) fetch(ctx context.Context, from, end int64) io.ReadCloser {
+func (f *remoteFile) fetch(ctx context.Context, from, end int64) *resumed {
 	return f.remote.resumed(ctx, f.entry, from, end)
 }
 
@@ -46,7 +46,7 @@ func (f *remoteFile) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		from := f.at
-		f.ahead = newAhead(f.ctx, func(ctx context.Context) io.ReadCloser { return f.fetch(ctx, from, f.entry.size) })
+		f.ahead = newAhead(f.ctx, func(ctx context.Context) *resumed { return f.fetch(ctx, from, f.entry.size) })
 	}
 	n, err := f.ahead.Read(p)
 	f.at += int64(n)

@@ -139,9 +139,3 @@ func (r *resumed) finish() error {
 	}
 	return &Error{URI: r.remote.uri(r.entry.key), Err: err}
 }
-
-// Close ends it.
-func (r *resumed) Close() error {
-	r.disconnect()
-	return nil
-}

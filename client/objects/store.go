@@ -99,7 +99,8 @@ func (s *Store) Close() error {
 }
 
 // newHTTPClient returns what all clouds are spoken to with. A server that accepts a request and says nothing is
-// given up, so that the SDK repeats it. Nothing is decompressed: an object is the bytes that are stored.
+// given up, so that the SDK repeats it. Nothing is decompressed: an object is the bytes that are stored. HTTP/1.1 gives
+// each stream a connection of its own, so that one that stalls holds up no other.
 func newHTTPClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -110,6 +111,5 @@ func newHTTPClient() *http.Client {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   64,
 		DisableCompression:    true,
-		ForceAttemptHTTP2:     true,
 	}}
 }

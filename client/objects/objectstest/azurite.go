@@ -39,7 +39,7 @@ func StartAzurite(t testing.TB) *Azurite {
 	command := azuriteCommand(t)
 	command = append(command, "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent", "--loose")
 	ctx, kill := context.WithCancel(context.Background())
-	said, ended := make(chan string), make(chan error)
+	said, ended := make(chan string), make(chan error, 1)
 	go func() {
 		// The thread that starts a process has to live as long as that: it is its end that endWithParent is about.
 		runtime.LockOSThread()
@@ -47,9 +47,8 @@ func StartAzurite(t testing.TB) *Azurite {
 	}()
 	t.Cleanup(func() {
 		kill()
-		for range said {
+		for range said { // until it has ended
 		}
-		_ = <-ended // it was killed
 	})
 	timeout := time.After(time.Minute)
 	for {
@@ -62,7 +61,7 @@ func StartAzurite(t testing.TB) *Azurite {
 				}()
 				return &Azurite{endpoint: strings.TrimSpace(endpoint)}
 			} else if !ok {
-				t.Fatalf("%s ended before it listened", command[0])
+				t.Fatalf("%s ended before it listened: %v", command[0], <-ended)
 			}
 		case <-timeout:
 			t.Fatalf("%s does not listen", command[0])
