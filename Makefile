@@ -27,13 +27,14 @@ build:
 test:
 	go test -race ./...
 
-million: ## a million messy rows through an operator that throttles, fails and lies
-	MAPPER_TEST_ROWS=1000000 go test -run TestEveryRowUnderFaults -timeout 30m -v ./jobs
+million: ## a million messy rows through an operator that throttles, fails and lies, and from every format
+	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree' -timeout 30m -v ./jobs
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
 		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s $$p || exit 1; done; done
 
 bench: ## per stage, and end to end: make bench ROWS=10000000
-	go test -run '^$$' -bench . -benchmem ./normalize ./client/... ./sources ./sinks ./pipeline
+	go test -run '^$$' -bench . -benchmem ./normalize ./client/transport ./client/uid2 ./client/sandbox ./sources ./sinks ./pipeline
+	MAPPER_BENCH_MB=1024 go test -run '^$$' -bench Read -benchtime 2x ./client/objects
 	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Map -benchtime 3x -timeout 60m ./cmd/mapper
