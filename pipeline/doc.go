@@ -1,10 +1,11 @@
 // Package pipeline is the way of a record: from a source to a service and into a sink. It is the only place
-// with goroutines on that way, and the only one that knows sources, normalize, client and sinks together.
+// with goroutines on that way, but for the bytes of a cloud that package objects fetches ahead, and the only one that
+// knows sources, normalize, client and sinks together.
 //
 //	read                  ask                       join
 //	one goroutine         MaxInFlight goroutines    one goroutine
 //
-//	sources.Batch
+//	sources.Batch   (of up to three inputs, so that the next one is open when its turn comes)
 //	   │ normalize
 //	   ▼
 //	identities ──┐
@@ -35,9 +36,10 @@
 //
 // # Decisions
 //
-// Reading, normalizing and packing share a goroutine: together they cost a third of a microsecond a row, less
-// than what joins and writes it, so a stage more would only add a queue. The answers asked last are copied out
-// of their chunk when it is done: keeping whole chunks would tie memory to how sparsely new identities come.
+// Normalizing and packing share a goroutine: they cost less than what joins and writes a row, so a stage more would
+// only add a queue. Reading has one for each input that is open, because a storage far away takes its time to begin
+// with a file. The answers asked last are copied out of their chunk when it is done: keeping whole chunks would tie
+// memory to how sparsely new identities come.
 //
 // What points to mistakes in the data (columns that are mostly invalid, hashes of emails that were not
 // normalized, identities in very many rows) is counted on the way, by part like everything else, because nothing

@@ -60,8 +60,12 @@ func (t *Table) Claim(ctx context.Context, service, environment string) error {
 	if err := t.Check(ctx, service, environment); err != nil {
 		return err
 	}
-	probe := []byte("{}")
-	if err := t.Bucket.CreateIfAbsent(ctx, key, probe); !errors.Is(err, fs.ErrExist) {
+	// A storage that honours nothing replaces the object with itself.
+	same, err := t.Bucket.ReadAll(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := t.Bucket.CreateIfAbsent(ctx, key, same); !errors.Is(err, fs.ErrExist) {
 		if err == nil {
 			return fmt.Errorf("%s: the storage replaced an object that it was asked not to replace; it cannot hold a table", t.Bucket.URI(key))
 		}
