@@ -131,8 +131,6 @@ func (m *Map) reading() sources.Options {
 
 func (m *Map) check() error {
 	switch {
-	case m.Out == "":
-		return usagef("no output; name a folder with --out")
 	case len(m.Inputs) == 0:
 		return usagef("no input; name a file, a folder, a glob, or - for standard input")
 	case m.RunID != "" && !table.ValidRunID(m.RunID):
@@ -160,6 +158,9 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	m, err := m.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if m.Out == "" {
+		return nil, usagef("no output; name a folder with --out")
 	}
 	if m.Store == nil {
 		m.Store = &objects.Store{GiveUpAfter: m.GiveUpAfter}
@@ -280,12 +281,18 @@ func (m *Map) pipelineOptions(r *run) pipeline.Options {
 	}
 }
 
-// find returns the inputs that the job names.
-func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
+// list returns the inputs that the job names.
+func (m *Map) list(ctx context.Context) ([]objects.Object, error) {
 	found, err := sources.List(ctx, m.Store, m.Inputs)
 	if m.AllowEmpty && isMissing(err) {
-		found, err = m.findThose(ctx)
+		return m.findThose(ctx)
 	}
+	return found, err
+}
+
+// find returns the inputs that the job names, if none of them has to do with its output.
+func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
+	found, err := m.list(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,10 @@ func (m *Monitor) Snapshot() (s Snapshot, ok bool) {
 	if r == nil {
 		return s, false
 	}
-	usage := r.api.Stats()
+	var usage uid2.Stats
+	if r.api != nil { // a plan asks nobody
+		usage = r.api.Stats()
+	}
 	return Snapshot{
 		Rows:      m.progress.Lines.Load(),
 		Share:     r.share(m.progress.At()),

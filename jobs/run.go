@@ -203,11 +203,16 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 	if p.RunID == "" {
 		p.RunID = p.StartedAt.Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:4])
 	}
-	if inputs, err = m.lookAtAll(ctx, found); err != nil {
+	all, err := m.lookAtAll(ctx, found)
+	if err != nil {
 		return p, nil, err
 	}
 	filled := 0
-	for i, in := range inputs {
+	for i, in := range all {
+		for _, line := range in.why {
+			m.Log.Info(line)
+		}
+		inputs = append(inputs, in.Input)
 		if len(in.Source.Layout.Columns) > 0 {
 			filled++
 		}
@@ -226,9 +231,15 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 // looksAtOnce is how many inputs are looked into at once: a storage far away takes its time for each.
 const looksAtOnce = 8
 
-// lookAtAll looks into all inputs. What it finds, logs, and fails with is in their order.
-func (m *Map) lookAtAll(ctx context.Context, found []objects.Object) ([]pipeline.Input, error) {
-	inputs, whys, errs := make([]pipeline.Input, len(found)), make([][]string, len(found)), make([]error, len(found))
+// looked is an input with what was found out about it.
+type looked struct {
+	pipeline.Input
+	why []string // what speaks for and against each column
+}
+
+// lookAtAll looks into all inputs. What it finds and fails with is in their order.
+func (m *Map) lookAtAll(ctx context.Context, found []objects.Object) ([]looked, error) {
+	inputs, errs := make([]looked, len(found)), make([]error, len(found))
 	var failed atomic.Bool
 	var group errgroup.Group
 	group.SetLimit(looksAtOnce)
@@ -237,19 +248,19 @@ func (m *Map) lookAtAll(ctx context.Context, found []objects.Object) ([]pipeline
 			break // all before this one are looked at, so the first failure is among them
 		}
 		group.Go(func() error {
-			if inputs[i], whys[i], errs[i] = m.look(ctx, o); errs[i] != nil {
+			if inputs[i].Input, inputs[i].why, errs[i] = m.look(ctx, o); errs[i] != nil {
 				failed.Store(true)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // errs has them all
-	for i, why := range whys {
-		for _, line := range why {
-			m.Log.Info(line)
-		}
-		if errs[i] != nil {
-			return nil, errs[i]
+	for i, err := range errs {
+		if err != nil {
+			for _, line := range inputs[i].why { // which says what led to it
+				m.Log.Info(line)
+			}
+			return nil, err
 		}
 	}
 	return inputs, nil

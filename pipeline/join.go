@@ -196,8 +196,10 @@ func (j *joiner) answer(column uint8, a *client.Answer, uid, previous, word []by
 	return j.part.unmapped(out)
 }
 
-// noAnswer stands where the service gave neither a raw UID nor a word.
-var noAnswer = []byte("no answer")
+// NoAnswer is the raw_reason where the service gave neither a raw UID nor a word.
+const NoAnswer = "no answer"
+
+var noAnswer = []byte(NoAnswer)
 
 // remember keeps the answers of a chunk for the rows to come.
 func (j *joiner) remember(c *chunk) {

@@ -32,26 +32,24 @@ func (a *app) mapCommand() *cobra.Command {
 	var job jobs.Map
 	var f mapFlags
 	c := &cobra.Command{
-		Use:   "map INPUT... --out FOLDER",
+		Use:   "map INPUT... --out URI",
 		Short: "Map emails and phones to UID2 or EUID raw UIDs",
-		Long: "map reads emails and phones from the inputs (files, globs, folders, or - for standard input; CSV, TSV, NDJSON,\n" +
-			"Parquet or one identifier a line; gzip, zstd and bzip2), asks UID2 or EUID for their raw UIDs, and writes a run into the\n" +
-			"table at --out: Parquet under mapped/, unmapped/ and refresh_from/. A run is visible when it is complete. The same\n" +
-			"command continues an interrupted run.\n\n" +
+		Long: "map reads emails and phones from the inputs (files, globs, folders, gs://, s3:// and azblob:// URLs, or - for\n" +
+			"standard input; CSV, TSV, NDJSON, Parquet, Arrow or one identifier a line; gzip, zstd and bzip2), asks UID2 or EUID\n" +
+			"for their raw UIDs, and writes a run into the table at --out: Parquet under mapped/, unmapped/ and refresh_from/.\n" +
+			"A run is visible when it is complete. The same command continues an interrupted run.\n\n" +
 			"Credentials come from the environment: UID2_API_KEY and UID2_SECRET_KEY (EUID_... for EUID), or files named by\n" +
 			"UID2_API_KEY_FILE and UID2_SECRET_KEY_FILE.",
 		Example: "  mapper map customers.csv --id customer_id --out ids/uid2\n" +
-			"  mapper map 'export/*.csv.gz' --email email --phone mobile --keep country --out ids/uid2\n" +
+			"  mapper map 's3://crm/export/*.csv.gz' --email email --phone mobile --keep country --out gs://ids/uid2\n" +
 			"  zcat emails.txt.gz | mapper map - --format text --service euid --out ids/euid",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("no input; name a file, a folder, a glob, or - for standard input")
-			}
-			return nil
-		},
+		Args: someInput,
 		RunE: func(c *cobra.Command, inputs []string) error {
 			job.Inputs = inputs
 			if err := a.completeMap(c, &job, &f); err != nil {
+				return err
+			}
+			if err := a.credentials(&job); err != nil {
 				return err
 			}
 			return a.runMap(c.Context(), job)
@@ -61,10 +59,18 @@ func (a *app) mapCommand() *cobra.Command {
 	return c
 }
 
+// someInput wants an input at least.
+func someInput(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("no input; name a file, a folder, a glob, a URL, or - for standard input")
+	}
+	return nil
+}
+
 func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&job.Out, "out", "", "folder of the table to write into (required)")
+	flags.StringVar(&job.Out, "out", "", "folder or URL of the table to write into (required)")
 	flags.StringVar(&f.service, "service", "uid2", "which network: uid2 or euid")
 	flags.StringVar(&job.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
 	flags.StringVar(&job.Environment, "environment", "", "name of the environment, which the table is stamped with (default: from the host)")
@@ -116,7 +122,7 @@ func checkReadFlags(c *cobra.Command) error {
 	return nil
 }
 
-// completeMap fills the job from flags that need parsing and from the environment.
+// completeMap fills the job from flags that need parsing.
 func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
 	if job.Service, err = uid2.ParseService(f.service); err != nil {
 		return usagef("--service %q is neither uid2 nor euid", f.service)
@@ -160,7 +166,7 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 		job.MaxInvalid = &f.maxInvalid
 	}
 	job.Stdin, job.Version, job.Log = a.stdin, version, a.log
-	return a.credentials(job)
+	return nil
 }
 
 func bytesFlag(name, value string) (int64, error) {
@@ -219,11 +225,16 @@ func (a *app) secret(name string) (string, error) {
 	return value, err
 }
 
+// limitMemory keeps the heap near the byte budget of a job, which covers what the job holds; this much comes on top
+// for the program, its stacks and buffers of the network. Without it the garbage collector would let the heap grow to
+// twice what is alive.
+func limitMemory(budget int64) {
+	debug.SetMemoryLimit(max(cmp.Or(budget, jobs.DefaultMemory), jobs.DefaultMemory/4) + 16_000_000)
+}
+
 // runMap runs a job with progress and prints its summary.
 func (a *app) runMap(ctx context.Context, job jobs.Map) error {
-	// The byte budget covers what the job holds; this much comes on top for the program, its stacks and buffers
-	// of the network. Without it the garbage collector would let the heap grow to twice what is alive.
-	debug.SetMemoryLimit(max(cmp.Or(job.Memory, jobs.DefaultMemory), jobs.DefaultMemory/4) + 16_000_000)
+	limitMemory(job.Memory)
 	job.Monitor = new(jobs.Monitor)
 	stop := a.watch(job.Monitor)
 	summary, err := job.Run(ctx)

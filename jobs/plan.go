@@ -1,0 +1,196 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"mapper/client"
+	"mapper/client/objects"
+	"mapper/jobs/table"
+	"mapper/normalize"
+	"mapper/pipeline"
+	"mapper/sinks"
+	"mapper/sources"
+)
+
+// Estimate is what a job would do: its inputs are read and counted as a run does it, and nothing is asked or written.
+type Estimate struct {
+	Type        string           `json:"type"` // "plan"
+	Service     string           `json:"service"`
+	Environment string           `json:"environment"`
+	Inputs      []EstimatedInput `json:"inputs"`
+	Splits      int              `json:"splits"` // stretches of the inputs that can be read apart from each other
+	Limit       int64            `json:"limit"`  // rows that were read at most; 0 is all
+	Lines       int64            `json:"lines"`
+	Malformed   int64            `json:"malformed"`
+	EmptyRows   int64            `json:"empty_rows"`  // rows without an identifier
+	Identifiers int64            `json:"identifiers"` // cells that hold one
+	Invalid     map[string]int64 `json:"invalid"`     // of them, by reason: they would be unmapped without being asked
+	Asked       int64            `json:"asked"`       // identities that would be asked
+	Unique      int64            `json:"unique_estimate"`
+	Duplicates  int64            `json:"duplicates"` // valid identifiers whose identity would not be asked again
+	Requests    int64            `json:"requests"`   // without repetitions
+	InFlight    int              `json:"max_in_flight"`
+	// Seconds is how long the requests take if each takes so many milliseconds and the service allows all of them.
+	Seconds map[string]float64 `json:"seconds_by_latency_ms"`
+	Took    float64            `json:"took_seconds"` // for reading and counting alone
+	Advice  []Advice           `json:"advice"`
+}
+
+// EstimatedInput is how an input would be read.
+type EstimatedInput struct {
+	objects.Object
+	Format  sources.Format `json:"format"`
+	Rows    int64          `json:"rows"` // -1 when only reading tells
+	Splits  int            `json:"splits"`
+	Columns []string       `json:"columns"` // what speaks for and against each column
+}
+
+// latencies are those that an estimate is made for, in milliseconds.
+var latencies = []int{50, 100, 200}
+
+// Plan says what the job would do. It needs no credentials and no table.
+func (m Map) Plan(ctx context.Context) (*Estimate, error) {
+	began := time.Now()
+	m, err := m.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if m.Store == nil {
+		m.Store = &objects.Store{GiveUpAfter: m.GiveUpAfter}
+		defer m.Store.Close()
+	}
+	if m.Stdin != nil {
+		var letGo func()
+		m.Stdin, letGo = sources.Interruptible(ctx, m.Stdin)
+		defer letGo()
+	}
+	found, err := m.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	looked, err := m.lookAtAll(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	e := &Estimate{Type: "plan", Service: m.Service.String(), Environment: m.Environment, Limit: m.Limit, InFlight: m.MaxInFlight}
+	r := &run{plan: table.Plan{}, chain: &table.Chain{}, inputs: make([]pipeline.Input, len(looked))}
+	for i, l := range looked {
+		r.inputs[i] = l.Input
+		r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
+		e.addInput(l)
+	}
+	asked := new(unasked)
+	if err := m.count(ctx, r, asked); err != nil {
+		return nil, err
+	}
+	e.fill(r, asked.requests.Load())
+	e.Took = time.Since(began).Seconds()
+	return e, nil
+}
+
+// count sends the inputs through the pipeline, with nobody at its end.
+func (m *Map) count(ctx context.Context, r *run, asked *unasked) error {
+	kept, err := keptFields(r.inputs)
+	if err != nil {
+		return err
+	}
+	w, err := sinks.New(objects.Nowhere(), "plan", sinks.Options{Compression: sinks.CompressionNone, Kept: kept})
+	if err != nil {
+		return usagef("--keep: %v", err)
+	}
+	m.Monitor.begin(r.inputs, pipeline.Part{}, nil)
+	options := m.pipelineOptions(r)
+	options.Usage, options.MaxInvalid = nil, nil
+	return pipeline.Run(ctx, r.inputs, pipeline.Part{}, asked, w, func(_ context.Context, p pipeline.Part) error {
+		r.chain.Links = append(r.chain.Links, table.Link{Part: p})
+		return nil
+	}, options)
+}
+
+// unasked stands for the service, and counts what it would be asked.
+type unasked struct{ requests atomic.Int64 }
+
+// Map answers nothing.
+func (u *unasked) Map(_ context.Context, ids []normalize.ID, answers *client.Answers) error {
+	u.requests.Add(1)
+	answers.Reset(len(ids))
+	return nil
+}
+
+func (e *Estimate) addInput(l looked) {
+	source := l.Source
+	in := EstimatedInput{Object: source.Object, Format: source.Layout.Format, Rows: source.Layout.Rows, Splits: len(source.Splits()), Columns: append([]string{}, l.why...)}
+	e.Inputs = append(e.Inputs, in)
+	e.Splits += in.Splits
+}
+
+// fill takes over what was counted.
+func (e *Estimate) fill(r *run, requests int64) {
+	m := r.manifest()
+	c := &m.Counts
+	e.Lines, e.Malformed, e.EmptyRows, e.Identifiers = c.Lines, c.Malformed, c.EmptyRows, c.Identifiers
+	e.Asked, e.Unique, e.Requests = c.Asked, c.UniqueEstimate, requests
+	e.Invalid = map[string]int64{}
+	for reason, n := range c.Reasons {
+		e.Invalid[reason] = n
+	}
+	delete(e.Invalid, pipeline.NoAnswer) // which is what they all got that would be asked
+	e.Duplicates = c.Identifiers - c.Unmapped[sinks.ReasonInvalidIdentifier.String()] - c.Asked
+	e.Seconds = map[string]float64{}
+	for _, ms := range latencies {
+		e.Seconds[fmt.Sprint(ms)] = float64(requests) * float64(ms) / 1000 / float64(e.InFlight)
+	}
+	e.Advice = advise(&m)
+}
+
+// hugeText is from what size on a text input, which only one process can read at a time, is worth a remark.
+const hugeText = 10 << 30
+
+// String writes the estimate for people.
+func (e *Estimate) String() string {
+	var b strings.Builder
+	for _, in := range e.Inputs {
+		fmt.Fprintf(&b, "%s: %s", in.URI, in.Format)
+		if in.Size >= 0 {
+			fmt.Fprintf(&b, ", %s", humanize.IBytes(uint64(in.Size)))
+		}
+		if in.Splits > 1 {
+			fmt.Fprintf(&b, ", %d row groups", in.Splits)
+		}
+		b.WriteString("\n")
+		for _, why := range in.Columns {
+			fmt.Fprintf(&b, "  %s\n", strings.TrimPrefix(why, in.URI+": "))
+		}
+		if in.Splits == 1 && in.Size >= hugeText {
+			b.WriteString("  it can be read by one process only, whatever the shards; write it as several files, or as Parquet\n")
+		}
+	}
+	if e.Limit > 0 {
+		fmt.Fprintf(&b, "of the first %s rows alone:\n", humanize.Comma(e.Limit))
+	}
+	fmt.Fprintf(&b, "%s lines, %s malformed, %s rows without an identifier\n", humanize.Comma(e.Lines), humanize.Comma(e.Malformed), humanize.Comma(e.EmptyRows))
+	fmt.Fprintf(&b, "%s identifiers, %s identities to ask (about %s different ones), %s known from rows before\n",
+		humanize.Comma(e.Identifiers), humanize.Comma(e.Asked), humanize.Comma(e.Unique), humanize.Comma(e.Duplicates))
+	if len(e.Invalid) > 0 {
+		fmt.Fprintf(&b, "never asked:%s\n", strings.TrimPrefix(reasons(e.Invalid), ","))
+	}
+	fmt.Fprintf(&b, "%s, %d at once:", counted(e.Requests, "request", "requests"), e.InFlight)
+	for i, ms := range latencies {
+		separator := ","
+		if i == 0 {
+			separator = ""
+		}
+		fmt.Fprintf(&b, "%s %s at %d ms", separator, time.Duration(e.Seconds[fmt.Sprint(ms)]*float64(time.Second)).Round(100*time.Millisecond), ms)
+	}
+	fmt.Fprintf(&b, "; reading and counting took %s", time.Duration(e.Took*float64(time.Second)).Round(10*time.Millisecond))
+	for _, a := range e.Advice {
+		fmt.Fprintf(&b, "\n%s: %s", a.Code, a.Message)
+	}
+	return b.String()
+}
