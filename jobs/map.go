@@ -167,7 +167,11 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 		defer m.Store.Close() // which only lets go of idle connections
 	}
 	t, err := table.Open(ctx, m.Store, m.Out)
-	if err != nil {
+	var storage *objects.Error
+	switch {
+	case errors.As(err, &storage):
+		return nil, fmt.Errorf("--out: %w", err)
+	case err != nil:
 		return nil, usagef("--out: %v", err)
 	}
 	if err := t.Check(ctx, m.Service.String(), m.Environment); err != nil {

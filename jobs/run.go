@@ -229,7 +229,7 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 }
 
 // looksAtOnce is how many inputs are looked into at once: a storage far away takes its time for each.
-const looksAtOnce = 8
+const looksAtOnce = 4
 
 // looked is an input with what was found out about it.
 type looked struct {

@@ -228,7 +228,10 @@ func (p *partWriter) finish(done bool, inputs int) error {
 	if !p.open && !done {
 		return nil
 	}
-	return p.seal(done)
+	if err := p.seal(done); err != nil {
+		return errors.Join(err, p.w.Abort())
+	}
+	return nil
 }
 
 // seal finishes the open part and hands it on.

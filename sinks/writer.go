@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -226,12 +227,15 @@ func strays(err error, published []File) error {
 // Abort drops the open part, if there is one, and leaves nothing of it. A part may then be begun, whatever
 // ended this one.
 func (w *Writer) Abort() error {
-	var err error
-	for _, t := range w.tables() {
-		err = errors.Join(err, t.abort())
+	// Side by side, since a storage far away may take its time for each.
+	var errs [3]error
+	var all sync.WaitGroup
+	for i, t := range w.tables() {
+		all.Go(func() { errs[i] = t.abort() })
 	}
+	all.Wait()
 	w.close()
-	return err
+	return errors.Join(errs[:]...)
 }
 
 func (w *Writer) close() {

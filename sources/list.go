@@ -82,7 +82,7 @@ func find(ctx context.Context, store *objects.Store, pattern string) ([]objects.
 		return found, nil
 	}
 	keep := isData
-	if strings.ContainsAny(pattern, "*?[{") {
+	if strings.ContainsAny(pattern, "*?[{") && !strings.HasSuffix(pattern, "/") {
 		keep = func(name string) bool {
 			last := filepath.Base(pattern)
 			return strings.IndexByte("._", name[0]) < 0 || last[0] == name[0]

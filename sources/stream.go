@@ -180,9 +180,12 @@ func (t *textInput) close() { t.stream.close() }
 func (in *Input) broken(err error, offset, rows int64) error {
 	place := fmt.Sprintf("after %d bytes of text (%d rows)", offset, rows)
 	var file *fs.PathError
+	var object *objects.Error
 	switch kind := in.Layout.Compression; {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.As(err, &object):
+		return in.errorf("cannot be read on %s: %w", place, err) // the storage's fault, and not the data's
 	case kind == "" || errors.As(err, &file):
 		return in.errorf("cannot be read %s: %w", place, err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -2,13 +2,14 @@ package objects
 
 import (
 	"context"
-	"errors"
 	"io"
 )
 
-// The window of a file that is read from its beginning: so much is fetched before it is asked for.
+// The window of a file that is read from its beginning: so much is fetched before it is asked for. It opens as the file
+// is read, because many a file is only looked into.
 const (
 	aheadChunk  = 256 << 10
+	aheadFirst  = 4
 	aheadChunks = 16
 )
 
@@ -18,6 +19,7 @@ type ahead struct {
 	free   chan []byte
 	full   chan []byte // closed at the end
 	err    error       // why it ended; set before full is closed
+	opened int         // chunks of the window
 	chunk  []byte      // being handed out
 	rest   []byte      // of chunk
 }
@@ -26,14 +28,22 @@ type ahead struct {
 func newAhead(ctx context.Context, open func(context.Context) *resumed) *ahead {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{cancel: cancel, free: make(chan []byte, aheadChunks), full: make(chan []byte, aheadChunks)}
-	for range aheadChunks {
-		a.free <- nil // made when it is needed: most files are small
+	for range aheadFirst {
+		a.open()
 	}
 	go func() {
 		defer close(a.full)
 		a.err = a.fill(ctx, open(ctx))
 	}()
 	return a
+}
+
+// open makes the window larger by a chunk, as far as it goes. The memory comes when it is needed: most files are small.
+func (a *ahead) open() {
+	if a.opened < aheadChunks {
+		a.opened++
+		a.free <- nil
+	}
 }
 
 func (a *ahead) fill(ctx context.Context, from *resumed) error {
@@ -52,7 +62,7 @@ func (a *ahead) fill(ctx context.Context, from *resumed) error {
 		if n > 0 {
 			a.full <- chunk[:n] // there is room for all chunks
 		}
-		if errors.Is(err, io.ErrUnexpectedEOF) { // ReadFull's own: from has ended with EOF
+		if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own, and no other: from has ended with EOF
 			err = io.EOF
 		}
 		if err != nil {
@@ -67,6 +77,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 		if a.chunk != nil {
 			a.free <- a.chunk
 			a.chunk = nil
+			a.open()
 		}
 		chunk, ok := <-a.full
 		if !ok {

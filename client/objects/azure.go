@@ -81,27 +81,28 @@ func (a *azure) list(ctx context.Context, prefix string) iter.Seq2[entry, error]
 	}
 }
 
-func (a *azure) folders(ctx context.Context, folder string) ([]string, error) {
+func (a *azure) folders(ctx context.Context, folder string) iter.Seq2[string, error] {
 	pager := a.container.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{
 		Prefix: &folder, MaxResults: to.Ptr[int32](1000),
 	})
-	var names []string
-	for pager.More() {
-		err := a.call(ctx, folder, func(ctx context.Context) error {
-			page, err := pager.NextPage(ctx)
-			if err != nil {
+	return func(yield func(string, error) bool) {
+		for pager.More() {
+			var page container.ListBlobsHierarchyResponse
+			err := a.call(ctx, folder, func(ctx context.Context) (err error) {
+				page, err = pager.NextPage(ctx)
 				return err
+			})
+			if err != nil {
+				yield("", err)
+				return
 			}
 			for _, p := range page.Segment.BlobPrefixes {
-				names = append(names, strings.TrimSuffix((*p.Name)[len(folder):], "/"))
+				if !yield(strings.TrimSuffix((*p.Name)[len(folder):], "/"), nil) {
+					return
+				}
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
 	}
-	return names, nil
 }
 
 func (a *azure) stat(ctx context.Context, key string) (e entry, creator string, err error) {

@@ -178,6 +178,8 @@ func (a *azure) explain(key string, err error) error {
 		e.Kind = refusal.kind()
 	case errors.As(err, &hopeless):
 		e.Kind = fs.ErrPermission
+	case isNetwork(err):
+		e.Kind = ErrUnavailable
 	}
 	return e
 }

@@ -23,6 +23,8 @@ type backend interface {
 	open(ctx context.Context, e entry) (File, error)
 	// create begins an object. The context is for as long as it is written.
 	create(ctx context.Context, key string) (upload, error)
+	// put creates an object whose bytes are all there, as create and Close do.
+	put(ctx context.Context, key string, data []byte) error
 	// remove deletes an object; one that is not there is no error.
 	remove(ctx context.Context, key string) error
 }
@@ -49,7 +51,7 @@ type upload interface {
 type cloud interface {
 	uri(key string) string
 	list(ctx context.Context, prefix string) iter.Seq2[entry, error]
-	folders(ctx context.Context, folder string) ([]string, error)
+	folders(ctx context.Context, folder string) iter.Seq2[string, error] // in any order
 	// stat also returns the id that the object's creator gave to create, or nothing.
 	stat(ctx context.Context, key string) (e entry, creator string, err error)
 	// read reads size bytes from a place on, of the version given and no other: if that is gone it fails with

@@ -68,7 +68,7 @@ func (b *Bucket) Inside(pattern string) bool {
 		info, err := os.Stat(pattern)
 		return scheme == "" && err == nil && info.IsDir() && isBelow(l.root, pattern)
 	}
-	if scheme == "" || strings.ContainsAny(pattern, globSigns) {
+	if scheme == "" {
 		return false
 	}
 	return strings.HasPrefix(b.in.uri(b.prefix), strings.TrimSuffix(pattern, "/")+"/")
@@ -115,17 +115,10 @@ func (b *Bucket) ReadAll(ctx context.Context, key string) ([]byte, error) {
 }
 
 // CreateIfAbsent writes an object unless there is one: then it fails with fs.ErrExist and changes nothing. Of any
-// number of processes that try, at most one succeeds. An error that matches [ErrUnavailable] leaves open whether
-// the object has been written, or will be yet.
+// number of processes that try, at most one succeeds. Any other error leaves open whether the object has been
+// written, or will be yet.
 func (b *Bucket) CreateIfAbsent(ctx context.Context, key string, data []byte) error {
-	w, err := b.Create(ctx, key)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(data); err != nil {
-		return errors.Join(err, w.Abort())
-	}
-	return w.Close()
+	return b.in.put(ctx, b.prefix+key, data)
 }
 
 // Delete removes an object. One that is not there is no error.

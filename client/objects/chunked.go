@@ -1,9 +1,5 @@
 package objects
 
-import (
-	"errors"
-)
-
 // chunkSize is what S3 and Azure are sent at once: the least that S3 takes, since an open part has three uploads
 // with two chunks each. 10,000 chunks, the most that S3 takes, are 52 GB.
 const chunkSize = 5 << 20
@@ -71,7 +67,8 @@ func (c *chunked) wait() error {
 // Close sends what is left and makes the object visible.
 func (c *chunked) Close() error {
 	if err := c.wait(); err != nil {
-		return errors.Join(err, c.to.abort())
+		_ = c.to.abort() // what stays of it is seen by nobody
+		return err
 	}
 	return c.to.finish(c.n, c.filling)
 }

@@ -19,8 +19,8 @@
 // object that is created in a cloud carries a random id of its creator, and who finds an object in its way reads
 // that id before it says that somebody else was first.
 //
-// What is written carries checksums that the service checks; what is read is compared with those that it keeps,
-// where it gives one for the whole object.
+// What is written carries checksums that the service checks. What is read from GCS and S3 in one go, from its beginning
+// to its end over one connection, is compared with the checksum that they keep.
 //
 // # Reading
 //

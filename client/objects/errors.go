@@ -1,10 +1,18 @@
 package objects
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 var (
@@ -24,7 +32,11 @@ type Error struct {
 
 // Error returns what happened, where, and what to do next, in one line.
 func (e *Error) Error() string {
-	text := e.URI + ": " + e.what()
+	name := e.URI
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		name = strconv.Quote(name)
+	}
+	text := name + ": " + e.what()
 	if e.Err != nil && !errors.Is(e.Kind, ErrChanged) {
 		text += fmt.Sprintf(" (%v)", e.Err)
 	}
@@ -40,22 +52,44 @@ func (e *Error) what() string {
 	case errors.Is(e.Kind, fs.ErrPermission):
 		return "access is denied; check the credentials that this machine uses for the storage, and their rights to list, read and create objects there"
 	case errors.Is(e.Kind, ErrUnavailable):
-		return ErrUnavailable.Error() + "; run the same command again when it answers"
+		return ErrUnavailable.Error() + "; check the endpoint and the network, and run the same command again when it answers"
 	case errors.Is(e.Kind, ErrChanged):
 		return ErrChanged.Error()
 	}
 	return "the storage refuses"
 }
 
-// Unwrap returns the kind and the cause.
+// Unwrap returns the kind and the cause. A cause that readers take for the end of what they read, or callers for the
+// end of their own context, is only told: a storage that breaks off is neither.
 func (e *Error) Unwrap() []error {
 	var errs []error
-	for _, err := range []error{e.Kind, e.Err} {
-		if err != nil {
-			errs = append(errs, err)
-		}
+	if e.Kind != nil {
+		errs = append(errs, e.Kind)
+	}
+	if e.Err != nil && !slices.ContainsFunc(misleading, func(err error) bool { return errors.Is(e.Err, err) }) {
+		errs = append(errs, e.Err)
 	}
 	return errs
+}
+
+var misleading = []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded}
+
+// called makes an error about what the user has named in other words.
+func called(uri string, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{URI: uri, Kind: e.Kind, Err: e.Err}
+	}
+	return err
+}
+
+// isNetwork says whether an error is that of a connection, and no answer of the storage.
+func isNetwork(err error) bool {
+	var request *url.Error
+	var connection *net.OpError
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &request) || errors.As(err, &connection) || errors.As(err, &name) || errors.As(err, &certificate)
 }
 
 // pinned returns what an error means for a read of one version: if that is not there, the object has changed.

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,6 +51,9 @@ func (f *remoteFile) Read(p []byte) (int, error) {
 	}
 	n, err := f.ahead.Read(p)
 	f.at += int64(n)
+	if errors.Is(err, io.EOF) && f.at < f.entry.size { // a cut is never an end
+		err = f.remote.unavailable(f.entry.key, err)
+	}
 	return n, err
 }
 

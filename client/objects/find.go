@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (s *Store) Stat(ctx context.Context, uri string) (Object, error) {
 
 // Find returns the objects that a pattern names, in the order of their URIs. A pattern is a path or a URL
 // (gs://bucket/key, s3://bucket/key, azblob://container/key); a glob, in which * and ? stand for anything but a
-// slash, ** for anything, [a-z] for one of a set and {a,b} for one of a list; or a folder, with or without a slash
+// slash, a part that is ** for any number of folders, [a-z] for one of a set and {a,b} for one of a list; or a folder, with or without a slash
 // at its end, which means everything below it but that whose own name or folder begins with "." or "_". What is
 // called exactly like a glob goes before it.
 //
@@ -74,11 +75,37 @@ func (s *Store) Find(ctx context.Context, pattern string) ([]Object, error) {
 	return found, err
 }
 
-const globSigns = "*?[{"
+const globSigns = "*?[{\\"
+
+// isThere says whether there is something below a folder.
+func (r *remote) isThere(ctx context.Context, folder string) bool {
+	for _, err := range r.list(ctx, folder) {
+		return err == nil
+	}
+	return false
+}
+
+// below returns what of a name is matched by the ** at the end of a pattern, or the last part of the name: what the
+// pattern does not spell out has to be visible.
+func below(name, pattern string) string {
+	folders, ok := strings.CutSuffix(pattern, "**")
+	if !ok {
+		if last := path.Base(pattern); strings.IndexByte("._", last[0]) >= 0 {
+			return "x" // asked for
+		}
+		return name[strings.LastIndexByte(name, '/')+1:]
+	}
+	parts := strings.Split(name, "/")
+	return strings.Join(parts[min(strings.Count(folders, "/"), len(parts)-1):], "/")
+}
 
 // find returns what a key, a folder or a glob of the bucket names.
 func (r *remote) find(ctx context.Context, pattern string) ([]Object, error) {
+	name := r.uri(pattern)
 	isFolder := pattern == "" || strings.HasSuffix(pattern, "/")
+	if sign := strings.IndexAny(pattern, globSigns); isFolder && sign >= 0 && !r.isThere(ctx, pattern) {
+		return r.glob(ctx, pattern+"**", pattern[:sign])
+	}
 	if !isFolder {
 		e, err := r.stat(ctx, pattern)
 		if err == nil {
@@ -96,7 +123,7 @@ func (r *remote) find(ctx context.Context, pattern string) ([]Object, error) {
 	below := false
 	for e, err := range r.list(ctx, pattern) {
 		if err != nil {
-			return nil, err
+			return nil, called(name, err)
 		}
 		below = true
 		if name := e.key[len(pattern):]; isVisible(name) {
@@ -104,7 +131,7 @@ func (r *remote) find(ctx context.Context, pattern string) ([]Object, error) {
 		}
 	}
 	if !isFolder && !below {
-		return nil, &Error{URI: r.uri(strings.TrimSuffix(pattern, "/")), Kind: fs.ErrNotExist}
+		return nil, &Error{URI: name, Kind: fs.ErrNotExist}
 	}
 	return found, nil
 }
@@ -127,7 +154,7 @@ func (r *remote) glob(ctx context.Context, pattern, prefix string) ([]Object, er
 		if err != nil {
 			return nil, err
 		}
-		if doublestar.MatchUnvalidated(pattern, e.key) && !strings.HasSuffix(e.key, "/") {
+		if doublestar.MatchUnvalidated(pattern, e.key) && isVisible(below(e.key, pattern)) {
 			found = append(found, r.object(e))
 		}
 	}
@@ -146,9 +173,13 @@ func findFiles(pattern string) ([]Object, error) {
 			return nil, err
 		}
 	} else if err != nil && strings.ContainsAny(pattern, globSigns) {
+		if strings.HasSuffix(pattern, "/") {
+			pattern += "**"
+		}
 		if paths, err = doublestar.FilepathGlob(pattern, doublestar.WithFailOnIOErrors()); err != nil {
 			return nil, fmt.Errorf("%s: %w", pattern, err)
 		}
+		paths = slices.DeleteFunc(paths, func(p string) bool { return !isVisible(below(filepath.ToSlash(p), filepath.ToSlash(pattern))) })
 	}
 	var found []Object
 	for _, p := range paths {

@@ -82,16 +82,19 @@ func (g *gcs) list(ctx context.Context, prefix string) iter.Seq2[entry, error] {
 	}
 }
 
-func (g *gcs) folders(ctx context.Context, folder string) (names []string, err error) {
-	for o, err := range g.walk(ctx, folder, "/") {
-		if err != nil {
-			return nil, err
-		}
-		if name := strings.TrimSuffix(strings.TrimPrefix(o.Prefix, folder), "/"); o.Prefix != "" && name != "" {
-			names = append(names, name)
+func (g *gcs) folders(ctx context.Context, folder string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for o, err := range g.walk(ctx, folder, "/") {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			name := strings.TrimSuffix(strings.TrimPrefix(o.Prefix, folder), "/")
+			if o.Prefix != "" && name != "" && !yield(name, nil) {
+				return
+			}
 		}
 	}
-	return names, nil
 }
 
 // walk yields what begins with prefix: objects, and with a delimiter also the prefixes that end there.

@@ -101,6 +101,8 @@ func kindGCS(err error) error {
 		return ErrUnavailable
 	case errors.As(err, &token):
 		return fs.ErrPermission
+	case isNetwork(err):
+		return ErrUnavailable
 	}
 	return nil
 }

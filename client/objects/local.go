@@ -176,6 +176,17 @@ func (l local) create(_ context.Context, key string) (upload, error) {
 	return &localUpload{File: f, path: path}, nil
 }
 
+func (l local) put(ctx context.Context, key string, data []byte) error {
+	u, err := l.create(ctx, key)
+	if err != nil {
+		return err
+	}
+	if _, err := u.Write(data); err != nil {
+		return errors.Join(err, u.Abort())
+	}
+	return u.Close()
+}
+
 // localUpload is a temporary file on its way to its name.
 type localUpload struct {
 	*os.File

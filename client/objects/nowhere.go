@@ -26,6 +26,8 @@ func (nowhere) open(context.Context, entry) (File, error) { return nil, fs.ErrNo
 
 func (nowhere) create(context.Context, string) (upload, error) { return forgotten{}, nil }
 
+func (nowhere) put(context.Context, string, []byte) error { return nil }
+
 func (nowhere) remove(context.Context, string) error { return nil }
 
 // forgotten is what goes nowhere.

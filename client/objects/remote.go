@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,11 @@ func (r *remote) explain(ctx, limited context.Context, key string, err error) er
 	case limited.Err() == nil || errors.Is(err, ErrUnavailable):
 		return err
 	}
+	return r.unavailable(key, err)
+}
+
+// unavailable returns an error that says that the store has no patience any more, and what the storage said last.
+func (r *remote) unavailable(key string, err error) error {
 	var said *Error
 	if errors.As(err, &said) {
 		err = said.Err
@@ -41,24 +47,37 @@ func (r *remote) explain(ctx, limited context.Context, key string, err error) er
 	return &Error{URI: r.uri(key), Kind: ErrUnavailable, Err: err}
 }
 
-func (r *remote) list(ctx context.Context, prefix string) iter.Seq2[entry, error] {
-	return func(yield func(entry, error) bool) {
-		limited, cancel := context.WithTimeout(ctx, r.giveUpAfter)
+// patiently goes through a list for as long as the store has patience for each page of it.
+func patiently[T any](ctx context.Context, r *remote, key string, list func(context.Context, string) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		limited, cancel := context.WithCancel(ctx)
 		defer cancel()
-		for e, err := range r.cloud.list(limited, prefix) {
-			if err = r.explain(ctx, limited, prefix, err); !yield(e, err) || err != nil {
+		patience := time.AfterFunc(r.giveUpAfter, cancel)
+		defer patience.Stop()
+		for item, err := range list(limited, key) {
+			patience.Stop() // the consumer may take its time
+			if err = r.explain(ctx, limited, key, err); !yield(item, err) || err != nil {
 				return
 			}
+			patience.Reset(r.giveUpAfter)
 		}
 	}
 }
 
-func (r *remote) folders(ctx context.Context, folder string) (names []string, err error) {
-	err = r.patient(ctx, folder, func(ctx context.Context) (err error) {
-		names, err = r.cloud.folders(ctx, folder)
-		return err
-	})
-	return names, err
+func (r *remote) list(ctx context.Context, prefix string) iter.Seq2[entry, error] {
+	return patiently(ctx, r, prefix, r.cloud.list)
+}
+
+func (r *remote) folders(ctx context.Context, folder string) ([]string, error) {
+	var names []string
+	for name, err := range patiently(ctx, r, folder, r.cloud.folders) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names) // they came in the order of "name/"
+	return names, nil
 }
 
 func (r *remote) stat(ctx context.Context, key string) (e entry, err error) {
@@ -77,7 +96,9 @@ func (r *remote) remove(ctx context.Context, key string) error {
 	return r.patient(ctx, key, func(ctx context.Context) error { return r.cloud.remove(ctx, key) })
 }
 
-func (r *remote) create(ctx context.Context, key string) (upload, error) {
+func (r *remote) create(ctx context.Context, key string) (upload, error) { return r.claim(ctx, key) }
+
+func (r *remote) claim(ctx context.Context, key string) (*claim, error) {
 	creator := rand.Text()
 	limited, cancel := context.WithCancel(ctx)
 	u, err := r.cloud.create(limited, key, creator)
@@ -122,32 +143,49 @@ func (c *claim) patient(do func() error) error {
 	return c.remote.explain(c.ctx, c.limited, c.key, do())
 }
 
-// Abort drops the object.
+// Abort drops the object. What a storage that does not answer keeps of it is seen by nobody.
 func (c *claim) Abort() error {
 	defer c.cancel()
-	return c.to.Abort()
+	_ = c.to.Abort()
+	return nil
 }
 
-// Close makes the object visible, unless somebody else has.
+// lookLimit is for how long it is looked whose object is there, when the store has run out of patience before.
+const lookLimit = 10 * time.Second
+
+// Close makes the object visible, unless somebody else has. Whatever the last attempt came to, one before it, whose
+// reply was lost, may have succeeded.
 func (c *claim) Close() error {
 	defer c.cancel()
 	err := c.patient(c.to.Close)
-	if !errors.Is(err, fs.ErrExist) && !errors.Is(err, ErrUnavailable) || c.ctx.Err() != nil {
+	if err == nil || c.ctx.Err() != nil {
 		return err
 	}
-	var creator string
-	looked := c.remote.patient(c.ctx, c.key, func(ctx context.Context) (err error) {
-		_, creator, err = c.remote.cloud.stat(ctx, c.key)
-		return err
-	})
+	ctx, cancel := context.WithTimeout(c.ctx, min(lookLimit, c.remote.giveUpAfter))
+	defer cancel()
+	_, creator, looked := c.remote.cloud.stat(ctx, c.key)
 	switch {
 	case looked == nil && creator == c.creator:
 		return nil
 	case looked == nil:
 		return &Error{URI: c.remote.uri(c.key), Kind: fs.ErrExist}
-	case errors.Is(looked, fs.ErrNotExist) && errors.Is(err, fs.ErrExist):
-		// It has been deleted since. Whether it was ours cannot be known any more.
-		return &Error{URI: c.remote.uri(c.key), Kind: ErrUnavailable, Err: err}
+	case errors.Is(err, fs.ErrExist):
+		// It cannot be seen whose it is, or it has been deleted since.
+		return c.remote.unavailable(c.key, looked)
 	}
 	return err
+}
+
+// put creates an object from all its bytes at once, in one request where the cloud takes it so.
+func (r *remote) put(ctx context.Context, key string, data []byte) error {
+	u, err := r.claim(ctx, key)
+	if err != nil {
+		return err
+	}
+	if c, ok := u.to.(*chunked); ok {
+		c.filling = data
+	} else if _, err := u.Write(data); err != nil {
+		return errors.Join(err, u.Abort())
+	}
+	return u.Close()
 }

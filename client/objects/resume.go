@@ -80,7 +80,7 @@ func (r *resumed) connect() error {
 		r.cancel()
 		if err == nil { // it came too late
 			_ = body.Close()
-			err = &Error{URI: r.remote.uri(r.entry.key), Kind: ErrUnavailable}
+			err = r.remote.unavailable(r.entry.key, nil)
 		}
 		return err
 	}
@@ -110,7 +110,7 @@ func (r *resumed) pause(cause error) error {
 	case r.since.IsZero():
 		r.since = time.Now()
 	case time.Since(r.since) > r.remote.giveUpAfter:
-		return &Error{URI: r.remote.uri(r.entry.key), Kind: ErrUnavailable, Err: cause}
+		return r.remote.unavailable(r.entry.key, cause)
 	}
 	timer := time.NewTimer(r.wait/2 + rand.N(r.wait/2))
 	r.wait = min(2*r.wait, lastWait)
@@ -134,7 +134,7 @@ func (r *resumed) finish() error {
 	switch {
 	case n > 0:
 		return &Error{URI: r.remote.uri(r.entry.key), Kind: ErrChanged}
-	case err == nil || errors.Is(err, io.EOF) || r.ctx.Err() != nil:
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, context.Canceled): // silent, but all bytes are here
 		return io.EOF
 	}
 	return &Error{URI: r.remote.uri(r.entry.key), Err: err}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +45,7 @@ type s3Bucket struct {
 func openS3(ctx context.Context, bucket string, client *http.Client) (cloud, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithDefaultRegion("us-east-1"), config.WithLogger(logging.Nop{}))
 	if err != nil {
-		return nil, err
+		return nil, &Error{URI: "s3://" + bucket, Kind: fs.ErrPermission, Err: err}
 	}
 	b := &s3Bucket{name: bucket, retryer: newS3Retryer(), http: withRootsOf(cfg, client)}
 	b.md5 = cfg.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired
@@ -133,24 +133,22 @@ func (b *s3Bucket) listed(page *s3.ListObjectsV2Output, name *string) (string, e
 	return key, nil
 }
 
-func (b *s3Bucket) folders(ctx context.Context, folder string) ([]string, error) {
-	var names []string
-	for page, err := range b.pages(ctx, folder, "/") {
-		if err != nil {
-			return nil, err
-		}
-		for _, below := range page.CommonPrefixes {
-			name, err := b.listed(page, below.Prefix)
+func (b *s3Bucket) folders(ctx context.Context, folder string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for page, err := range b.pages(ctx, folder, "/") {
 			if err != nil {
-				return nil, err
+				yield("", err)
+				return
 			}
-			if name = strings.TrimSuffix(strings.TrimPrefix(name, folder), "/"); name != "" {
-				names = append(names, name)
+			for _, below := range page.CommonPrefixes {
+				name, err := b.listed(page, below.Prefix)
+				name = strings.TrimSuffix(strings.TrimPrefix(name, folder), "/")
+				if (err != nil || name != "") && !yield(name, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
-	slices.Sort(names) // they came in the order of "name/"
-	return names, nil
 }
 
 func (b *s3Bucket) stat(ctx context.Context, key string) (e entry, creator string, err error) {

@@ -65,7 +65,16 @@ func TestS3Answers(t *testing.T) {
 	list := func(b *objects.Bucket) error { _, err := b.List(t.Context(), ""); return err }
 	read := func(b *objects.Bucket) error { _, err := b.ReadAll(t.Context(), "x"); return err }
 	write := func(data []byte) func(*objects.Bucket) error {
-		return func(b *objects.Bucket) error { return b.CreateIfAbsent(t.Context(), "x", data) }
+		return func(b *objects.Bucket) error {
+			w, err := b.Create(t.Context(), "x")
+			if err != nil {
+				return err
+			}
+			if _, err := w.Write(data); err != nil {
+				return errors.Join(err, w.Abort())
+			}
+			return w.Close()
+		}
 	}
 	const none = "<ListBucketResult></ListBucketResult>"
 	begun := []answer{
@@ -92,7 +101,7 @@ func TestS3Answers(t *testing.T) {
 		{"gone before it was read", []answer{{"HEAD", 200, "ETag: 1", "ab"}, {"GET", 404, "", s3ErrorBody("NoSuchKey", "gone")}}, readByte, objects.ErrChanged, "changed"},
 		{"If-Match is not heeded", []answer{{"HEAD", 200, "ETag: 1", "ab"}, {"GET", 200, "ETag: 2", "y"}}, readByte, objects.ErrChanged, "changed"},
 		{"shorter than it was", []answer{{"HEAD", 200, "ETag: 1", "ab"}, {"GET", 416, "", s3ErrorBody("InvalidRange", "short")}}, readByte, objects.ErrChanged, "changed"},
-		{"precondition unknown", []answer{{"PUT", 501, "", s3ErrorBody("NotImplemented", "a header that")}}, write(small), nil, "HTTP 501 NotImplemented: a header that"},
+		{"precondition unknown", []answer{{"PUT", 501, "", s3ErrorBody("NotImplemented", "a header that")}, {"HEAD", 404, "", ""}}, write(small), nil, "HTTP 501 NotImplemented: a header that"},
 		{"throttled", []answer{{"GET list-type=2", 503, "", s3ErrorBody("SlowDown", "slow")}, {"GET list-type=2", 429, "", ""}, {"GET list-type=2", 200, "", none}}, list, nil, ""},
 		{"timed out", []answer{{"PUT", 408, "", ""}, {"PUT", 400, "", s3ErrorBody("RequestTimeout", "idle")}, {"PUT", 200, "", ""}}, write(small), nil, ""},
 		{"a list that is cut off", []answer{{"GET list-type=2", 200, "Content-Length: 1000", "<ListBucketResult><Contents><Key>"}, {"GET list-type=2", 200, "", none}}, list, nil, ""},
@@ -103,7 +112,7 @@ func TestS3Answers(t *testing.T) {
 		{"completed, the reply lost", then(answer{"POST uploadId=u", 404, "", s3ErrorBody("NoSuchUpload", "done")}, answer{"DELETE uploadId=u", 404, "", s3ErrorBody("NoSuchUpload", "done")}, answer{"HEAD", 200, "ETag: 1", ""}), write(large), fs.ErrExist, "already"},
 		{"completed, an empty reply", then(answer{"POST uploadId=u", 200, "", ""}, answer{"DELETE uploadId=u", 204, "", ""}, answer{"HEAD", 404, "", ""}), write(large), objects.ErrUnavailable, "cut off"},
 		{"not the chunk that was sent", []answer{begun[0], {"PUT partNumber=1", 400, "", s3ErrorBody("BadDigest", "differs")}, begun[1], begun[2], done}, write(large), nil, ""},
-		{"no id", []answer{{"POST uploads", 200, "", "<InitiateMultipartUploadResult/>"}}, write(large), nil, "is this S3"},
+		{"no id", []answer{{"POST uploads", 200, "", "<InitiateMultipartUploadResult/>"}, {"HEAD", 404, "", ""}}, write(large), nil, "is this S3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			left := scriptedS3(t, c.answers)

@@ -132,7 +132,9 @@ func s3Kind(err error) error {
 	switch {
 	case errors.As(err, &credentials):
 		return fs.ErrPermission
-	case !errors.As(err, &reply):
+	case !errors.As(err, &reply) && isNetwork(err):
+		return ErrUnavailable
+	case reply == nil:
 		return nil
 	}
 	if errors.As(err, &api) {

@@ -17,7 +17,7 @@ import (
 )
 
 // s3AbortTimeout is for how long it is tried to tell S3 that an upload is dropped.
-const s3AbortTimeout = 10 * time.Second
+const s3AbortTimeout = 3 * time.Second
 
 // s3MaxParts is how many chunks S3 takes.
 const s3MaxParts = 10_000

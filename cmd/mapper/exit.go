@@ -47,12 +47,12 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.As(err, &storage) && errors.Is(storage, fs.ErrPermission):
 		return exitRefused
+	case errors.Is(err, context.Canceled): // what a storage does not answer any more then does not matter
+		return exitInterrupted
 	case errors.Is(err, objects.ErrUnavailable):
 		return exitUnreachable
 	case errors.As(err, &service) && service.Fault == client.Unreachable:
 		return exitUnreachable
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
 	}
 	return exitFailed
 }

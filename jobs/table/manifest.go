@@ -10,6 +10,8 @@ import (
 
 	"mapper/pipeline"
 	"mapper/sinks"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Manifest is the commit of a run, or its abort. From its creation on, readers see the run.
@@ -98,20 +100,22 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 
 // Repair finishes what processes that were killed just after their commit have left to do.
 func (t *Table) Repair(ctx context.Context, runs []Run) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for _, r := range runs {
 		if !r.Committed() {
 			continue
 		}
-		// Finish makes this one last.
-		_, err := t.Bucket.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
-		if errors.Is(err, fs.ErrNotExist) {
-			err = t.Finish(ctx, r.Manifest)
-		}
-		if err != nil {
+		group.Go(func() error {
+			// Finish makes this one last.
+			_, err := t.Bucket.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
+			if errors.Is(err, fs.ErrNotExist) {
+				err = t.Finish(ctx, r.Manifest)
+			}
 			return err
-		}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown.

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 
 	"mapper/client/objects"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Version is the version of every object under _runs/. A reader refuses a later one.
@@ -174,22 +177,35 @@ func (t *Table) Survey(ctx context.Context) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var runs []Run
-	for _, id := range ids {
-		m, err := t.Manifest(ctx, id)
-		if errors.Is(err, fs.ErrNotExist) {
-			m = nil
-			// What the plan says is for those who need it.
-			_, err = t.Bucket.ReadAll(ctx, "_runs/"+id+"/plan.json")
-		}
-		switch {
-		case err == nil:
-			runs = append(runs, Run{ID: id, Manifest: m})
-		case !errors.Is(err, fs.ErrNotExist): // without both, a process was killed before it had planned anything
-			runs = append(runs, Run{ID: id, Err: err})
-		}
+	runs := make([]Run, len(ids))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, id := range ids {
+		group.Go(func() error {
+			runs[i] = t.run(ctx, id)
+			return nil
+		})
 	}
-	return runs, nil
+	_ = group.Wait() // each run has its own error
+	return slices.DeleteFunc(runs, func(r Run) bool { return errors.Is(r.Err, fs.ErrNotExist) }), nil
+}
+
+// atOnce is how many runs are looked at side by side: a storage far away takes its time for each.
+const atOnce = 16
+
+// run reads the state of a run. Without a manifest and without a plan it does not exist: a process was killed before it
+// had planned anything.
+func (t *Table) run(ctx context.Context, id string) Run {
+	m, err := t.Manifest(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		m = nil
+		// What the plan says is for those who need it.
+		_, err = t.Bucket.ReadAll(ctx, "_runs/"+id+"/plan.json")
+	}
+	if err != nil {
+		return Run{ID: id, Err: err}
+	}
+	return Run{ID: id, Manifest: m}
 }
 
 // Live returns the committed runs that no other committed run replaces.

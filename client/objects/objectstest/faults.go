@@ -51,6 +51,31 @@ func (s *suite) stalledReads() {
 	}
 }
 
+// deadReads: when a storage does not come back, what has been read is a beginning, and never all there is.
+func (s *suite) deadReads() {
+	proxy := s.proxy()
+	data := noise(6 << 20)
+	s.put("x", data)
+	for _, after := range []int64{1 << 20, 0} {
+		soon := s.impatient(700 * time.Millisecond)
+		f, err := soon.Open(s.Context(), "x")
+		if err != nil {
+			s.Fatal(err)
+		}
+		left := after
+		proxy.Cut(-1, IsRead, func() int64 { defer func() { left = 0 }(); return left })
+		got, err := io.ReadAll(f)
+		if !errors.Is(err, objects.ErrUnavailable) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || len(got) == len(data) {
+			s.Errorf("%d bytes, then %v", len(got), err)
+		}
+		if n, err := f.ReadAt(make([]byte, 10), 5<<20); !errors.Is(err, objects.ErrUnavailable) || errors.Is(err, io.EOF) {
+			s.Errorf("at a place: %d bytes, then %v", n, err)
+		}
+		proxy.Heal()
+		_ = f.Close() // it was only read
+	}
+}
+
 func (s *suite) slowReads() {
 	proxy := s.proxy()
 	data := noise(100_000)
@@ -165,8 +190,8 @@ func (s *suite) lostReplies() {
 	for i, size := range []int{10, 12 << 20} {
 		key, data := fmt.Sprintf("x-%d", i), noise(size)
 		lost := proxy.LoseReply(2, IsWrite)
-		s.put(key, data)
-		if lost() != 2 {
+		if err := s.write(key, data); err != nil || lost() != 2 {
+			s.Error(err)
 			s.Errorf("%d replies were lost", lost())
 		}
 		s.want(key, data)
@@ -174,6 +199,11 @@ func (s *suite) lostReplies() {
 			s.Errorf("a second creator: %v", err)
 		}
 	}
+	// What the last attempt comes to says nothing of those before it.
+	proxy.LoseReply(1, IsWrite)
+	proxy.Refuse(-1, IsWrite, http.StatusForbidden)
+	s.put("denied-later", []byte("x"))
+	proxy.Heal()
 	proxy.LoseReply(60, func(r *http.Request) bool { return IsWrite(r) && rand.IntN(2) == 0 })
 	s.creators("race", 100)
 }
@@ -216,7 +246,7 @@ func (s *suite) corrupted() {
 	for i, size := range []int{1000, 12 << 20} {
 		key, data := fmt.Sprintf("x-%d", i), noise(size)
 		flipped := proxy.Corrupt(1, IsWrite, 500)
-		err := s.bucket.CreateIfAbsent(s.Context(), key, data)
+		err := s.write(key, data)
 		if flipped() != 1 {
 			s.Errorf("%d uploads were corrupted", flipped())
 		}

@@ -205,6 +205,14 @@ func (s *staller) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (s *staller) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
+// Wait hands requests on after a while.
+func (p *Proxy) Wait(times int, to func(*http.Request) bool, while time.Duration) (hits func() int) {
+	return p.add(times, to, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		time.Sleep(while)
+		forward.ServeHTTP(w, r)
+	})
+}
+
 // Slow makes replies dribble.
 func (p *Proxy) Slow(times int, to func(*http.Request) bool, piece int, pause time.Duration) (hits func() int) {
 	return p.add(times, to, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t testing.TB) Target) {
 		"cancelled":           (*suite).cancelled,
 		"reads that are cut":  (*suite).cutReads,
 		"reads that stall":    (*suite).stalledReads,
+		"reads that die":      (*suite).deadReads,
 		"slow reads":          (*suite).slowReads,
 		"changed in a read":   (*suite).changedInRead,
 		"refused for a while": (*suite).unavailableForAWhile,
@@ -101,6 +102,18 @@ func (s *suite) put(key string, data []byte) {
 	if err := s.bucket.CreateIfAbsent(s.Context(), key, data); err != nil {
 		s.Fatal(err)
 	}
+}
+
+// write creates an object as parts of tables are, in several requests where the storage takes it so.
+func (s *suite) write(key string, data []byte) error {
+	w, err := s.bucket.Create(s.Context(), key)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return w.Close()
 }
 
 // want compares an object with what it has to be.
@@ -216,17 +229,10 @@ func (s *suite) large() {
 			s.Fatal(err)
 		}
 		s.want(key, data)
-		again, err := s.bucket.Create(s.Context(), key)
-		if err == nil {
-			_, err = again.Write(noise(size + 1))
-			if err != nil {
-				err = errors.Join(err, again.Abort())
-			} else {
-				err = again.Close()
+		for _, err := range []error{s.write(key, noise(size+1)), s.bucket.CreateIfAbsent(s.Context(), key, noise(size+1))} {
+			if !errors.Is(err, fs.ErrExist) {
+				s.Errorf("%d bytes were replaced: %v", size, err)
 			}
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			s.Errorf("%d bytes were replaced: %v", size, err)
 		}
 		s.want(key, data)
 	}
@@ -312,16 +318,22 @@ func (s *suite) pages() {
 	if err != nil || len(folders) != many || folders[0] != "00000" || !slices.IsSorted(folders) {
 		s.Errorf("%d folders, want %d in order; %v", len(folders), many, err)
 	}
+	if s.target.Proxy != nil { // patience is for each page
+		s.target.Proxy.Wait(-1, IsAny, 600*time.Millisecond)
+		if got, err := s.impatient(time.Second).List(s.Context(), "p/"); err != nil || len(got) != many {
+			s.Errorf("slowly listed: %d keys, %v", len(got), err)
+		}
+	}
 }
 
 func (s *suite) folders() {
 	if got, err := s.bucket.Folders(s.Context(), "a"); err != nil || got != nil {
 		s.Errorf("below nothing: %v, %v", got, err)
 	}
-	for _, key := range []string{"a/y/deep/deeper/1", "a/x/1", "a/x/2", "a/file", "ab/z/1"} {
+	for _, key := range []string{"a/y/deep/deeper/1", "a/x/1", "a/x/2", "a/file", "ab/z/1", "o/a/1", "o/a-b/1", "o/a0/1", "o/a.b/1"} {
 		s.put(key, nil)
 	}
-	for folder, want := range map[string][]string{"": {"a", "ab"}, "a": {"x", "y"}, "a/x": nil, "none": nil} {
+	for folder, want := range map[string][]string{"": {"a", "ab", "o"}, "o": {"a", "a-b", "a.b", "a0"}, "a": {"x", "y"}, "a/x": nil, "none": nil} {
 		if got, err := s.bucket.Folders(s.Context(), folder); err != nil || !reflect.DeepEqual(got, want) {
 			s.Errorf("Folders(%q) = %v, %v; want %v", folder, got, err, want)
 		}
@@ -344,6 +356,10 @@ func (s *suite) find() {
 		{"dir/", []string{"dir/c.csv", "dir/sub/e.csv"}},
 		{"*/*.csv", []string{"dir/c.csv"}},
 		{"**/[ce].csv", []string{"dir/c.csv", "dir/sub/e.csv"}},
+		{"di?/", []string{"dir/c.csv", "dir/sub/e.csv"}},
+		{"dir/*", []string{"dir/c.csv"}},
+		{"dir/_*", []string{"dir/_SUCCESS"}},
+		{`odd\[1].csv`, []string{"odd[1].csv"}},
 		{"none*", nil},
 	} {
 		found, err := s.store.Find(s.Context(), s.target.URI+"/"+c.pattern)
