@@ -35,6 +35,7 @@ type gcs struct {
 const creatorKey = "mapper-creator"
 
 func openGCS(ctx context.Context, bucket string, client *http.Client) (cloud, error) {
+	client = &http.Client{Transport: unstalled{client.Transport, stalledAfter}}
 	if os.Getenv("STORAGE_EMULATOR_HOST") == "" {
 		var err error
 		if client, err = authenticated(ctx, client); err != nil {

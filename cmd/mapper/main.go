@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -55,6 +56,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return code
 }
 
+// stopWithin is how long stopping in good order may take. Schedulers kill after 30 seconds.
+const stopWithin = 24 * time.Second
+
 // signals returns a context that the first SIGINT or SIGTERM cancels: the command stops in good order. The
 // second ends the process at once, which is safe at any time.
 func (a *app) signals(ctx context.Context) (context.Context, func()) {
@@ -67,9 +71,14 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 		}
 		fmt.Fprintln(a.stderr, "mapper: stopping in good order (once more to stop at once)")
 		cancel()
-		if _, ok := <-got; ok {
-			os.Exit(exitInterrupted)
+		select {
+		case _, ok := <-got:
+			if !ok {
+				return // it has stopped
+			}
+		case <-time.After(stopWithin): // whatever it is that does not end
 		}
+		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() {
 		signal.Stop(got)
