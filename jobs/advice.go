@@ -31,6 +31,7 @@ const (
 	AdviceSHA512            AdviceCode = "sha512"              // 128 hex digits
 	AdviceEmptyHash         AdviceCode = "empty_hash"          // the SHA-256 of nothing
 	AdviceHashNotNormalized AdviceCode = "hash_not_normalized" // made of the email beside it as it is written
+	AdvicePhoneDecimals     AdviceCode = "phone_decimals"      // a number that was a float on its way
 	AdviceNoPhoneRegion     AdviceCode = "no_phone_region"     // a column of mostly national numbers, and no region
 	AdviceColumnInvalid     AdviceCode = "column_invalid"      // a column of mostly invalid values
 	AdviceRepeatedIdentity  AdviceCode = "repeated_identity"   // one identity in very many rows
@@ -44,7 +45,7 @@ func advise(m *table.Manifest) []Advice {
 			list = append(list, Advice{Code: code, Count: count, Message: fmt.Sprintf(format, args...)})
 		}
 	}
-	for _, h := range hashMistakes {
+	for _, h := range mistakes {
 		n := m.Counts.Reasons[h.reason.String()]
 		add(h.code, n, "%s %s", counted(n, "value", "values"), h.message)
 	}
@@ -58,8 +59,8 @@ func advise(m *table.Manifest) []Advice {
 	return append(list, adviseRepeated(m)...)
 }
 
-// hashMistakes are the refusals that tell what went wrong when a hash was made.
-var hashMistakes = []struct {
+// mistakes are the refusals that tell what went wrong before the values got here.
+var mistakes = []struct {
 	code    AdviceCode
 	reason  normalize.Reason
 	message string
@@ -68,11 +69,12 @@ var hashMistakes = []struct {
 	{AdviceMD5, normalize.ReasonHashMD5, "in a hash column look like MD5 (32 hex digits); only SHA-256 is taken: hash the emails or phones again"},
 	{AdviceSHA1, normalize.ReasonHashSHA1, "in a hash column look like SHA-1 (40 hex digits); only SHA-256 is taken: hash the emails or phones again"},
 	{AdviceSHA512, normalize.ReasonHashSHA512, "in a hash column look like SHA-512 (128 hex digits); only SHA-256 is taken: hash the emails or phones again"},
+	{AdvicePhoneDecimals, normalize.ReasonPhoneDecimals, "in a phone column went through a column of floats, which put .0 behind them; read the column as text and export it again"},
 }
 
-// isHashMistake says whether there is advice on a reason by itself.
-func isHashMistake(reason string) bool {
-	for _, h := range hashMistakes {
+// isMistake says whether there is advice on a reason by itself.
+func isMistake(reason string) bool {
+	for _, h := range mistakes {
 		if h.reason.String() == reason {
 			return true
 		}
@@ -98,7 +100,7 @@ func adviseColumns(columns map[string]pipeline.ColumnCounts) []Advice {
 			list = append(list, Advice{AdviceNoPhoneRegion, national, fmt.Sprintf(
 				"column %q: %s of %s values are national phone numbers without a country; say which with --phone-region, as --phone-region US",
 				name, humanize.Comma(national), humanize.Comma(c.Identifiers))})
-		case 2*invalid > c.Identifiers && !isHashMistake(reason):
+		case 2*invalid > c.Identifiers && !isMistake(reason):
 			list = append(list, Advice{AdviceColumnInvalid, invalid, fmt.Sprintf(
 				"column %q: %s of %s values are invalid, most often %q (%s); see the unmapped rows, and whether it is the right column and form",
 				name, humanize.Comma(invalid), humanize.Comma(c.Identifiers), reason, humanize.Comma(c.Invalid[reason]))})

@@ -66,6 +66,10 @@ func TestAdvice(t *testing.T) {
 			want: "no_phone_region:2", says: []string{`column "phone": 2 of 3 values`, "--phone-region"},
 		},
 		{
+			name: "phones from floats", text: "mobile\n15112345670.0\n15112345671.0\n+15550100000\n",
+			want: "phone_decimals:2", says: []string{"2 values in a phone column went through a column of floats", "as text"},
+		},
+		{
 			name: "a column of the wrong form", text: "mail,contact\nnobody,a@example.com\n-,b@example.com\nc@example.com,x\nsomebody,y\n", columns: jobs.Columns{Email: []string{"mail"}},
 			want: "column_invalid:3", says: []string{`column "mail": 3 of 4 values are invalid, most often "email: no @" (3)`},
 		},

@@ -114,7 +114,7 @@ func (l *look) addOther(n *normalize.Normalizer, raw normalize.Raw) {
 	switch _, _, refusal := n.Identity(normalize.FormPhone, raw); {
 	case refusal == normalize.ReasonNone:
 		l.phones++
-	case refusal == normalize.ReasonPhoneNational && digits(raw) >= minNational:
+	case (refusal == normalize.ReasonPhoneNational || refusal == normalize.ReasonPhoneDecimals) && digits(raw) >= minNational:
 		l.national++
 	}
 }

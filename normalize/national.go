@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
@@ -15,6 +16,9 @@ const maxDialled = maxDigits + 5
 func (n *Normalizer) phone(v []byte, country Raw) (text []byte, note Note, reason Reason) {
 	if reason = CheckPhone(RawBytes(v)); reason == ReasonNone {
 		return v, 0, ReasonNone
+	}
+	if hasDecimals(v) {
+		return nil, 0, ReasonPhoneDecimals
 	}
 	region, known := n.region(country)
 	if known && region == (Region{}) {
@@ -37,6 +41,22 @@ func (n *Normalizer) phone(v []byte, country Raw) (text []byte, note Note, reaso
 		return nil, 0, reason
 	}
 	return n.buf, NotePhoneRegion, ReasonNone
+}
+
+// hasDecimals says whether v is a whole number as floats are written, with .0 or .00 behind it: read as separators
+// and digits, it would be another number.
+func hasDecimals(v []byte) bool {
+	dot := bytes.IndexByte(v, '.')
+	if dot < 0 || string(v[dot:]) != ".0" && string(v[dot:]) != ".00" {
+		return false
+	}
+	digits := bytes.TrimPrefix(v[:dot], []byte("+"))
+	for _, c := range digits {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return len(digits) > 0
 }
 
 // region returns the region of a row: the one that its cell names, or the default where the cell is blank, which

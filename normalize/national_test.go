@@ -60,6 +60,7 @@ func TestNational(t *testing.T) {
 		unknown  = normalize.ReasonPhoneRegion
 		format   = normalize.ReasonPhoneFormat
 		length   = normalize.ReasonPhoneLength
+		decimals = normalize.ReasonPhoneDecimals
 	)
 	for _, c := range []struct {
 		name, region, cell, in, want string
@@ -110,6 +111,14 @@ func TestNational(t *testing.T) {
 		{"valid, too few digits for the service", "", "SH", "22158", "", 0, length},
 		{"20 digits", "US", "", strings.Repeat("1", 20), "", 0, invalid},
 		{"21 digits", "US", "", strings.Repeat("1", 21), "", 0, format},
+
+		{"float", "DE", "", "1511234567.0", "", 0, decimals},
+		{"float, two decimals", "DE", "", "1511234567.00", "", 0, decimals},
+		{"float, +", "DE", "", "+491511234567.0", "", 0, decimals},
+		{"float, no region", "", "", "1511234567.0", "", 0, decimals},
+		{"float, unknown region", "", "XX", " 1511234567.0", "", 0, decimals},
+		{"dots, the last group 00", "FR", "", "06.12.34.56.00", "+33612345600", inRegion, 0},
+		{"a dot and three zeros", "DE", "", "030123.000", "+4930123000", inRegion, 0},
 
 		{"letters", "US", "", "1-800-FLOWERS", "", 0, format},
 		{"extension", "US", "", "201 555 0123 x12", "", 0, format},

@@ -20,6 +20,7 @@ const (
 	ReasonPhoneFormat   // neither of these and not E.164
 	ReasonPhoneRegion   // the number needs a region, and what its row names is none
 	ReasonPhoneInvalid  // the numbering plan of the region has no such number
+	ReasonPhoneDecimals // digits with .0 behind them: a number that was a float on its way, and may have lost digits
 	ReasonPhoneID5      // a phone for ID5, which publishes no rule for phones
 
 	ReasonHashLineBreak // CR or LF inside
@@ -52,6 +53,7 @@ var reasonTexts = [Reasons]string{
 	ReasonPhoneFormat:   "phone: not E.164",
 	ReasonPhoneRegion:   "phone: unknown region",
 	ReasonPhoneInvalid:  "phone: no valid number in its region",
+	ReasonPhoneDecimals: "phone: a number with decimals, from a float column?",
 	ReasonPhoneID5:      "phone: not taken by ID5",
 
 	ReasonHashLineBreak: "hash: line break inside",
