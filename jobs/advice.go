@@ -32,6 +32,7 @@ const (
 	AdviceEmptyHash         AdviceCode = "empty_hash"          // the SHA-256 of nothing
 	AdviceHashNotNormalized AdviceCode = "hash_not_normalized" // made of the email beside it as it is written
 	AdvicePhoneDecimals     AdviceCode = "phone_decimals"      // a number that was a float on its way
+	AdvicePhoneAmbiguous    AdviceCode = "phone_ambiguous"     // with or without the country code
 	AdviceNoPhoneRegion     AdviceCode = "no_phone_region"     // a column of mostly national numbers, and no region
 	AdviceColumnInvalid     AdviceCode = "column_invalid"      // a column of mostly invalid values
 	AdviceRepeatedIdentity  AdviceCode = "repeated_identity"   // one identity in very many rows
@@ -70,6 +71,7 @@ var mistakes = []struct {
 	{AdviceSHA1, normalize.ReasonHashSHA1, "in a hash column look like SHA-1 (40 hex digits); only SHA-256 is taken: hash the emails or phones again"},
 	{AdviceSHA512, normalize.ReasonHashSHA512, "in a hash column look like SHA-512 (128 hex digits); only SHA-256 is taken: hash the emails or phones again"},
 	{AdvicePhoneDecimals, normalize.ReasonPhoneDecimals, "in a phone column went through a column of floats, which put .0 behind them; read the column as text and export it again"},
+	{AdvicePhoneAmbiguous, normalize.ReasonPhoneAmbiguous, "in a phone column can be read with and without the country code, as two people's numbers; write a + before numbers that have their country code"},
 }
 
 // isMistake says whether there is advice on a reason by itself.

@@ -16,10 +16,11 @@ import (
 
 	"mapper/client/sandbox"
 	"mapper/jobs"
+	"mapper/normalize"
 )
 
 // mapText maps a CSV file through a sandbox and returns the summary.
-func mapText(t *testing.T, text string, columns jobs.Columns) (*jobs.Summary, error) {
+func mapText(t *testing.T, text string, columns jobs.Columns, region string) (*jobs.Summary, error) {
 	t.Helper()
 	s, url := operator(t, sandbox.Options{Seed: "advice"})
 	input := filepath.Join(t.TempDir(), "in.csv")
@@ -28,6 +29,7 @@ func mapText(t *testing.T, text string, columns jobs.Columns) (*jobs.Summary, er
 	}
 	j := job(s, url, input, filepath.Join(t.TempDir(), "out"))
 	j.Columns = columns
+	j.PhoneRegion, _ = normalize.ParseRegion(region)
 	return j.Run(t.Context())
 }
 
@@ -46,6 +48,7 @@ func TestAdvice(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		columns    jobs.Columns
+		region     string
 		want       string // code:count
 		says       []string
 	}{
@@ -70,12 +73,16 @@ func TestAdvice(t *testing.T) {
 			want: "phone_decimals:2", says: []string{"2 values in a phone column went through a column of floats", "as text"},
 		},
 		{
+			name: "country codes without +", text: "mobile\n491712345678\n491712345679\n0171 2345670\n", region: "DE",
+			want: "phone_ambiguous:2", says: []string{"write a + before numbers that have their country code"},
+		},
+		{
 			name: "a column of the wrong form", text: "mail,contact\nnobody,a@example.com\n-,b@example.com\nc@example.com,x\nsomebody,y\n", columns: jobs.Columns{Email: []string{"mail"}},
 			want: "column_invalid:3", says: []string{`column "mail": 3 of 4 values are invalid, most often "email: no @" (3)`},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			summary, err := mapText(t, c.text, c.columns)
+			summary, err := mapText(t, c.text, c.columns, c.region)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +112,7 @@ func TestAdvice(t *testing.T) {
 // TestAdviceOfAFailedRun: when nothing is valid there is no run, but the summary says why all the same.
 func TestAdviceOfAFailedRun(t *testing.T) {
 	sum := md5.Sum([]byte("a@example.com"))
-	summary, err := mapText(t, "email_hash\n"+hex.EncodeToString(sum[:])+"\n", jobs.Columns{})
+	summary, err := mapText(t, "email_hash\n"+hex.EncodeToString(sum[:])+"\n", jobs.Columns{}, "")
 	if err == nil || summary == nil {
 		t.Fatalf("got %v, %v", summary, err)
 	}
@@ -191,7 +198,7 @@ func TestFewRepetitions(t *testing.T) {
 		"a rare one":      placeholders(10_500, 200),
 	} {
 		t.Run(name, func(t *testing.T) {
-			summary, err := mapText(t, text, jobs.Columns{})
+			summary, err := mapText(t, text, jobs.Columns{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

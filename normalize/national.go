@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"bytes"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
@@ -36,11 +37,27 @@ func (n *Normalizer) phone(v []byte, country Raw) (text []byte, note Note, reaso
 	if err != nil || !phonenumbers.IsValidNumber(number) {
 		return nil, 0, ReasonPhoneInvalid
 	}
+	if n.isAmbiguous(number, region) {
+		return nil, 0, ReasonPhoneAmbiguous
+	}
 	n.buf = append(n.buf[:0], phonenumbers.Format(number, phonenumbers.E164)...)
 	if reason = CheckPhone(RawBytes(n.buf)); reason != ReasonNone {
 		return nil, 0, reason
 	}
 	return n.buf, NotePhoneRegion, ReasonNone
+}
+
+// isAmbiguous says whether the dialled number, of which number is what its region makes of it, is another valid one
+// when the digits that it begins with are the country code and only the + is missing.
+func (n *Normalizer) isAmbiguous(number *phonenumbers.PhoneNumber, region Region) bool {
+	country := phonenumbers.GetCountryCodeForRegion(region.code)
+	var room [8]byte
+	if !bytes.HasPrefix(n.buf, strconv.AppendInt(room[:0], int64(country), 10)) {
+		return false
+	}
+	other, err := phonenumbers.Parse("+"+string(n.buf), region.code)
+	return err == nil && phonenumbers.IsValidNumber(other) &&
+		phonenumbers.Format(other, phonenumbers.E164) != phonenumbers.Format(number, phonenumbers.E164)
 }
 
 // hasDecimals says whether v is a whole number as floats are written, with .0 or .00 behind it: read as separators

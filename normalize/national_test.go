@@ -55,12 +55,13 @@ func TestExampleNumbers(t *testing.T) {
 
 func TestNational(t *testing.T) {
 	const (
-		national = normalize.ReasonPhoneNational
-		invalid  = normalize.ReasonPhoneInvalid
-		unknown  = normalize.ReasonPhoneRegion
-		format   = normalize.ReasonPhoneFormat
-		length   = normalize.ReasonPhoneLength
-		decimals = normalize.ReasonPhoneDecimals
+		national  = normalize.ReasonPhoneNational
+		invalid   = normalize.ReasonPhoneInvalid
+		unknown   = normalize.ReasonPhoneRegion
+		format    = normalize.ReasonPhoneFormat
+		length    = normalize.ReasonPhoneLength
+		decimals  = normalize.ReasonPhoneDecimals
+		ambiguous = normalize.ReasonPhoneAmbiguous
 	)
 	for _, c := range []struct {
 		name, region, cell, in, want string
@@ -119,6 +120,13 @@ func TestNational(t *testing.T) {
 		{"float, unknown region", "", "XX", " 1511234567.0", "", 0, decimals},
 		{"dots, the last group 00", "FR", "", "06.12.34.56.00", "+33612345600", inRegion, 0},
 		{"a dot and three zeros", "DE", "", "030123.000", "+4930123000", inRegion, 0},
+
+		{"calling code or not", "DE", "", "491712345678", "", 0, ambiguous},
+		{"calling code or not, separators", "", "de", "49 171 2345678", "", 0, ambiguous},
+		{"calling code and 00", "DE", "", "00491712345678", "+491712345678", inRegion, 0},
+		{"calling code and +, separators", "DE", "", "+49 171 2345678", "+491712345678", inRegion, 0},
+		{"calling code that cannot be an area code", "GB", "", "447911123456", "+447911123456", inRegion, 0},
+		{"an area code like the calling code", "BR", "", "55 99123-4567", "+5555991234567", inRegion, 0},
 
 		{"letters", "US", "", "1-800-FLOWERS", "", 0, format},
 		{"extension", "US", "", "201 555 0123 x12", "", 0, format},
@@ -202,7 +210,7 @@ func FuzzNational(f *testing.F) {
 		}
 		id, note, reason := normalize.New(normalize.Options{}).IdentityIn(phone, r, normalize.RawString(cell))
 		if note&inRegion == 0 { // nothing has changed but the reason
-			isRegional := reason == normalize.ReasonPhoneRegion || reason == normalize.ReasonPhoneInvalid || reason == normalize.ReasonPhoneLength
+			isRegional := reason == normalize.ReasonPhoneRegion || reason == normalize.ReasonPhoneInvalid || reason == normalize.ReasonPhoneLength || reason == normalize.ReasonPhoneAmbiguous
 			if id != bareID || note != bareNote || reason != bare && (bare == normalize.ReasonNone || !isRegional) {
 				t.Fatalf("%+q in %+q: %x, note %05b, %q; without %x, %05b, %q", raw, cell, id.Hash, note, reason, bareID.Hash, bareNote, bare)
 			}

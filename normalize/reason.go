@@ -21,7 +21,9 @@ const (
 	ReasonPhoneRegion   // the number needs a region, and what its row names is none
 	ReasonPhoneInvalid  // the numbering plan of the region has no such number
 	ReasonPhoneDecimals // digits with .0 behind them: a number that was a float on its way, and may have lost digits
-	ReasonPhoneID5      // a phone for ID5, which publishes no rule for phones
+	// ReasonPhoneAmbiguous: valid in its region as it is, and with its first digits read as the country code.
+	ReasonPhoneAmbiguous
+	ReasonPhoneID5 // a phone for ID5, which publishes no rule for phones
 
 	ReasonHashLineBreak // CR or LF inside
 	ReasonHashEmail     // it has an @
@@ -48,13 +50,14 @@ var reasonTexts = [Reasons]string{
 	ReasonEmailNoLocal:  "email: nothing before @",
 	ReasonEmailNoDomain: "email: nothing after @",
 
-	ReasonPhoneNational: "phone: national number and no region",
-	ReasonPhoneLength:   "phone: not 10 to 15 digits",
-	ReasonPhoneFormat:   "phone: not E.164",
-	ReasonPhoneRegion:   "phone: unknown region",
-	ReasonPhoneInvalid:  "phone: no valid number in its region",
-	ReasonPhoneDecimals: "phone: a number with decimals, from a float column?",
-	ReasonPhoneID5:      "phone: not taken by ID5",
+	ReasonPhoneNational:  "phone: national number and no region",
+	ReasonPhoneLength:    "phone: not 10 to 15 digits",
+	ReasonPhoneFormat:    "phone: not E.164",
+	ReasonPhoneRegion:    "phone: unknown region",
+	ReasonPhoneInvalid:   "phone: no valid number in its region",
+	ReasonPhoneDecimals:  "phone: a number with decimals, from a float column?",
+	ReasonPhoneAmbiguous: "phone: with or without country code?",
+	ReasonPhoneID5:       "phone: not taken by ID5",
 
 	ReasonHashLineBreak: "hash: line break inside",
 	ReasonHashEmail:     "hash: an email that is not hashed?",
