@@ -31,6 +31,7 @@ const (
 	AdviceSHA512            AdviceCode = "sha512"              // 128 hex digits
 	AdviceEmptyHash         AdviceCode = "empty_hash"          // the SHA-256 of nothing
 	AdviceHashNotNormalized AdviceCode = "hash_not_normalized" // made of the email beside it as it is written
+	AdviceImplausible       AdviceCode = "implausible_email"   // emails with a delimiter, quote or URL around them
 	AdvicePhoneDecimals     AdviceCode = "phone_decimals"      // a number that was a float on its way
 	AdvicePhoneAmbiguous    AdviceCode = "phone_ambiguous"     // with or without the country code
 	AdviceNoPhoneRegion     AdviceCode = "no_phone_region"     // a column of mostly national numbers, and no region
@@ -53,6 +54,9 @@ func advise(m *table.Manifest) []Advice {
 	n := m.Counts.Notes[normalize.NoteEmptyHash.String()]
 	add(AdviceEmptyHash, n, "%s the SHA-256 of an empty text: missing values were hashed, and all of them are one identity that is nobody; leave such cells blank",
 		counted(n, "value is", "values are"))
+	n = m.Counts.Notes[normalize.NoteImplausible.String()]
+	add(AdviceImplausible, n, "%s like something else (a delimiter, quote or URL around an address), and the service was asked for all of it; check the delimiter and the column",
+		counted(n, "email looks", "emails look"))
 	n = m.Counts.Notes[pipeline.NoteUnnormalized]
 	add(AdviceHashNotNormalized, n, "%s made of the email in the same row without normalizing it, and will match nobody; trim and lower-case emails before hashing (and for gmail.com drop dots and +suffix), or map the emails alone",
 		counted(n, "hash of an email was", "hashes of emails were"))

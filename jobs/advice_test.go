@@ -69,6 +69,10 @@ func TestAdvice(t *testing.T) {
 			want: "no_phone_region:2", says: []string{`column "phone": 2 of 3 values`, "--phone-region"},
 		},
 		{
+			name: "emails with something around", text: "email,name\n'a@example.com',A\nmailto:b@example.com,B\nc@example.com,C\nD <d@example.com>,D\n",
+			want: "implausible_email:2", says: []string{"2 emails look like something else", "check the delimiter and the column"},
+		},
+		{
 			name: "phones from floats", text: "mobile\n15112345670.0\n15112345671.0\n+15550100000\n",
 			want: "phone_decimals:2", says: []string{"2 values in a phone column went through a column of floats", "as text"},
 		},

@@ -114,7 +114,7 @@ func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 	for _, column := range copied {
 		l := looks[column]
 		named := nameOf(p.Source.Layout.Columns[column].Name)
-		raw := l.emails+l.phones > 0 || l.national > 0 && named.says&saysPhone != 0
+		raw := l.emails+l.framed+l.odd+l.phones > 0 || l.national > 0 && named.says&saysPhone != 0
 		for _, id := range p.Identifiers {
 			raw = raw || id.Column == column && (id.Form == normalize.FormEmail || id.Form == normalize.FormPhone)
 		}

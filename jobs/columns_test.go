@@ -92,6 +92,17 @@ func TestDetectText(t *testing.T) {
 			t.Errorf("%q: %+v, %v", c.text, p.Identifiers, err)
 		}
 	}
+	for _, line := range []string{"0~a@example.com~Ann", "a@example.com:secret", "<email>a@example.com</email>", "<1.abc@mail.example.com>"} {
+		in := inspect(t, "in.txt", strings.Repeat(line+"\n", 30))
+		_, _, err := new(Columns).resolve(in)
+		var usage *UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--delimiter") || strings.Contains(err.Error(), "example.com") {
+			t.Errorf("%q: %v", line, err)
+		}
+		if _, _, err := (&Columns{Email: []string{in.Layout.Columns[0].Name}}).resolve(in); err != nil {
+			t.Errorf("%q, named: %v", line, err)
+		}
+	}
 	if _, _, err := new(Columns).resolve(inspect(t, "in.txt", aHash+"\n"+aHash+"\n")); err == nil || !strings.Contains(err.Error(), "--email-hash or --phone-hash") {
 		t.Errorf("hashes alone: %v", err)
 	}

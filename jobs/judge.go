@@ -69,11 +69,12 @@ func (f *ColumnFound) become(kind normalize.Kind) {
 	f.Form = f.form.String()
 }
 
-// only judges the one column of a file without columns: there is nothing else that it could be, whatever junk
-// stands in it. Of hashes alone nobody knows what they are of.
+// only judges the one column of a file without columns: there is nothing else that it could be, if at least half
+// of it is identifiers; lines that hold more than one thing are a table. Of hashes alone nobody knows what they are
+// of.
 func (f *ColumnFound) only() {
 	emails, phones := f.look.emails, f.look.phones+f.look.national
-	if emails+phones == 0 {
+	if emails+phones+f.look.odd+f.look.framed == 0 {
 		f.judge()
 		return
 	}
@@ -82,8 +83,11 @@ func (f *ColumnFound) only() {
 		f.form = normalize.FormPhone
 	}
 	f.Form = f.form.String()
-	f.Confidence = max(sure, f.look.share(max(emails, phones)+f.look.hashes))
+	f.Confidence = f.look.share(max(emails, phones) + f.look.hashes)
 	f.Why = "there is no other; " + f.look.String()
+	if f.Confidence < 0.5 {
+		f.Confidence = min(f.Confidence, sure/2)
+	}
 }
 
 // nameSays says in words what the name is worth.

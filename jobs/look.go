@@ -15,7 +15,9 @@ import (
 // look is what the sampled values of a column look like. A value counts once, and blank ones not at all.
 type look struct {
 	filled   int
-	emails   int
+	emails   int // plausible ones
+	framed   int // "<address>" without a name: ids of messages more often than emails
+	odd      int // with an @, but they look like something else
 	phones   int // E.164
 	national int // national numbers of at least minNational digits
 	hashes   int // SHA-256
@@ -29,9 +31,12 @@ const minNational = 6
 
 func (l look) share(n int) float64 { return float64(n) / float64(max(1, l.filled)) }
 
-// raw is how many values are identifiers of a kind as they are; national numbers are, if the name says so.
+// raw is how many values are identifiers of a kind as they are; national numbers and addresses in brackets are, if
+// the name says so.
 func (l look) raw(kind normalize.Kind, named bool) int {
 	switch {
+	case kind == normalize.KindEmail && named:
+		return l.emails + l.framed
 	case kind == normalize.KindEmail:
 		return l.emails
 	case named:
@@ -50,9 +55,9 @@ func (l look) String() string {
 		n    int
 		what string
 	}{
-		{l.emails, "emails"}, {l.phones, "phones"}, {l.national, "national numbers"}, {l.hashes, "SHA-256 hashes"},
+		{l.emails, "emails"}, {l.framed, "addresses in angle brackets"}, {l.odd, "with an @ that look like no emails"}, {l.phones, "phones"}, {l.national, "national numbers"}, {l.hashes, "SHA-256 hashes"},
 		{l.digests, "other digests"}, {l.flags, "flags"},
-		{l.filled - l.emails - l.phones - l.national - l.hashes - l.digests - l.flags, "something else"},
+		{l.filled - l.emails - l.framed - l.odd - l.phones - l.national - l.hashes - l.digests - l.flags, "something else"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
@@ -94,6 +99,10 @@ func (l *look) add(n *normalize.Normalizer, raw normalize.Raw) {
 		return
 	case refusal == normalize.ReasonNone && note&normalize.NotePrehashed != 0:
 		l.hashes++
+	case refusal == normalize.ReasonNone && note&normalize.NoteImplausible != 0:
+		l.odd++
+	case refusal == normalize.ReasonNone && bytes.TrimSpace(raw.Reveal())[0] == '<':
+		l.framed++
 	case refusal == normalize.ReasonNone:
 		l.emails++
 	case isFlag(raw):

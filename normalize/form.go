@@ -42,12 +42,13 @@ const (
 	NoteConverted                    // the hash was base64 as the services do not take it: URL-safe or unpadded
 	NoteEmptyHash                    // the hash is that of the empty string: somebody hashed missing values
 	NotePhoneRegion                  // the phone was not E.164 and was read as a number of its region
+	NoteImplausible                  // the email is not plausible: see IsPlausible
 )
 
 // String returns the remarks by the names under which they are counted, separated by commas.
 func (n Note) String() string {
 	var names []string
-	for bit, name := range [...]string{"cleaned", "prehashed", "converted", "hash_of_empty", "phone_region"} {
+	for bit, name := range [...]string{"cleaned", "prehashed", "converted", "hash_of_empty", "phone_region", "implausible_email"} {
 		if n&(1<<bit) != 0 {
 			names = append(names, name)
 		}

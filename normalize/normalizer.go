@@ -70,6 +70,9 @@ func (n *Normalizer) normalized(f Form, raw, country Raw) (normalized []byte, id
 			return nil, ID{}, 0, reason
 		}
 		id.Hash = sha256.Sum256(normalized)
+		if f == FormEmail && !isPlausible(v) {
+			note |= NoteImplausible
+		}
 	}
 	if n.matters(f, note, whole[:from]) || n.matters(f, note, whole[to:]) {
 		note |= NoteCleaned
