@@ -104,6 +104,14 @@ func settle(found []ColumnFound, kind normalize.Kind) {
 			f.Why += "; too little"
 		}
 	}
+	if slices.ContainsFunc(left, func(f *ColumnFound) bool { return !f.isFax() }) {
+		for _, f := range left {
+			if f.isFax() {
+				f.Read, f.Why = false, f.Why+"; a fax, and another column holds phones"
+			}
+		}
+		left = slices.DeleteFunc(left, func(f *ColumnFound) bool { return !f.Read })
+	}
 	if slices.ContainsFunc(left, (*ColumnFound).holds) {
 		for _, f := range left {
 			if !f.holds() {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"strings"
 
 	"mapper/normalize"
 )
@@ -31,8 +32,11 @@ func (f *ColumnFound) judge() {
 	}
 }
 
+// manyFilled is how many sampled values are enough to say that a name is wrong: a mobile may be an operating system.
+const manyFilled = 20
+
 // confidence is how much speaks for identifiers of a kind. Values that are plainly something else speak against
-// the name.
+// the name, and so do many of which hardly any is such an identifier or a wrong hash of one.
 func (f *ColumnFound) confidence(kind normalize.Kind) (confidence, share float64) {
 	l, mentioned := f.look, f.named.mentions(kind)
 	good, other := l.raw(kind, mentioned), l.emails
@@ -44,7 +48,7 @@ func (f *ColumnFound) confidence(kind normalize.Kind) (confidence, share float64
 	}
 	share = l.share(good)
 	name := f.named.worth(kind)
-	if share < 0.1 && l.share(l.flags+other) >= 0.5 {
+	if share < 0.1 && l.share(l.flags+other) >= 0.5 || l.filled >= manyFilled && l.share(good+l.digests) < 0.1 {
 		name = 0
 	}
 	return (name + share) / 2, share
@@ -101,6 +105,11 @@ func (f *ColumnFound) nameSays(kind normalize.Kind) string {
 		return fmt.Sprintf("its name speaks of %ss among others", kind)
 	}
 	return fmt.Sprintf("its name says %s", kind)
+}
+
+// isFax says that the column holds phones at which nobody is.
+func (f *ColumnFound) isFax() bool {
+	return f.form.Kind() == normalize.KindPhone && strings.Contains(f.named.about, "fax")
 }
 
 // isRaw says that the column is read, and not only for hashes.

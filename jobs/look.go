@@ -3,7 +3,9 @@ package jobs
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -123,7 +125,7 @@ func (l *look) addOther(n *normalize.Normalizer, raw normalize.Raw) {
 	switch _, _, refusal := n.Identity(normalize.FormPhone, raw); {
 	case refusal == normalize.ReasonNone:
 		l.phones++
-	case (refusal == normalize.ReasonPhoneNational || refusal == normalize.ReasonPhoneDecimals) && digits(raw) >= minNational:
+	case (refusal == normalize.ReasonPhoneNational || refusal == normalize.ReasonPhoneDecimals) && digits(raw) >= minNational && !isDate(raw.Reveal()) && !isAddress(raw.Reveal()):
 		l.national++
 	}
 }
@@ -135,6 +137,24 @@ func digits(raw normalize.Raw) (n int) {
 		}
 	}
 	return n
+}
+
+// isDate says whether a value of digits and separators is a date, or the time that a date begins with: eight digits
+// that are a day of the last or this century, or numbers of a date between dashes, slashes or dots.
+func isDate(v []byte) bool {
+	text, _, _ := strings.Cut(string(bytes.TrimSpace(v)), " ")
+	for _, layout := range [...]string{"20060102", "2006-1-2", "2006/1/2", "2006.1.2", "2-1-2006", "2/1/2006", "2.1.2006", "1/2/2006", "1-2-2006", "1.2.2006", "2.1.06", "2/1/06", "1/2/06"} {
+		if day, err := time.Parse(layout, text); err == nil && day.Year() >= 1900 && day.Year() < 2100 {
+			return true
+		}
+	}
+	return false
+}
+
+// isAddress says whether a value is the address of a host, which digits and dots are as well.
+func isAddress(v []byte) bool {
+	_, err := netip.ParseAddr(string(bytes.TrimSpace(v)))
+	return err == nil
 }
 
 // isFlag says whether a value answers a question: columns beside identifiers, as mobile or mail, often say whether
