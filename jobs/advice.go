@@ -104,12 +104,12 @@ func adviseColumns(columns map[string]pipeline.ColumnCounts) []Advice {
 		switch {
 		case 2*national > c.Identifiers:
 			list = append(list, Advice{AdviceNoPhoneRegion, national, fmt.Sprintf(
-				"column %q: %s of %s values are national phone numbers without a country; say which with --phone-region, as --phone-region US",
-				name, humanize.Comma(national), humanize.Comma(c.Identifiers))})
+				"column %s: %s of %s values are national phone numbers without a country; say which with --phone-region, as --phone-region US",
+				shown(name), humanize.Comma(national), humanize.Comma(c.Identifiers))})
 		case 2*invalid > c.Identifiers && !isMistake(reason):
 			list = append(list, Advice{AdviceColumnInvalid, invalid, fmt.Sprintf(
-				"column %q: %s of %s values are invalid, most often %q (%s); see the unmapped rows, and whether it is the right column and form",
-				name, humanize.Comma(invalid), humanize.Comma(c.Identifiers), reason, humanize.Comma(c.Invalid[reason]))})
+				"column %s: %s of %s values are invalid, most often %q (%s); see the unmapped rows, and whether it is the right column and form",
+				shown(name), humanize.Comma(invalid), humanize.Comma(c.Identifiers), reason, humanize.Comma(c.Invalid[reason]))})
 		}
 	}
 	return list

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -119,8 +118,8 @@ func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 			raw = raw || id.Column == column && (id.Form == normalize.FormEmail || id.Form == normalize.FormPhone)
 		}
 		if raw {
-			return usagef("%s: column %q holds emails or phones, and --id and --keep copy a column into the output as it is; name another column, or add --allow-raw if you mean it",
-				p.Source.Object.URI, p.Source.Layout.Columns[column].Name)
+			return usagef("%s: column %s holds emails or phones, and --id and --keep copy a column into the output as it is; name another column, or add --allow-raw if you mean it",
+				p.Source.Object.URI, shown(p.Source.Layout.Columns[column].Name))
 		}
 	}
 	return nil
@@ -144,12 +143,4 @@ func columnOf(in *sources.Input, name string) (int, error) {
 		return 0, usagef("%s: column %q cannot be read: %s", in.Object.URI, name, why)
 	}
 	return 0, usagef("%s: no column %q; its columns are %s", in.Object.URI, name, columnNames(in))
-}
-
-func columnNames(in *sources.Input) string {
-	names := make([]string, 0, len(in.Layout.Columns))
-	for _, c := range in.Layout.Columns {
-		names = append(names, fmt.Sprintf("%q", c.Name))
-	}
-	return strings.Join(names, ", ")
 }

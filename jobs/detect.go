@@ -39,7 +39,7 @@ func (f *ColumnFound) String() string {
 	if f.Read {
 		what = "is read as " + f.Form
 	}
-	return fmt.Sprintf("column %q %s, confidence %.2f: %s", f.Name, what, f.Confidence, f.Why)
+	return fmt.Sprintf("column %s %s, confidence %.2f: %s", shown(f.Name), what, f.Confidence, f.Why)
 }
 
 // identifiers returns the columns that are read.
@@ -135,8 +135,8 @@ func ambiguous(in *sources.Input, found []ColumnFound, kind normalize.Kind) erro
 	for i := range found {
 		if f := &found[i]; f.Read && f.form.Kind() == kind {
 			form = f.form
-			names = append(names, fmt.Sprintf("%q", f.Name))
-			reasons = append(reasons, fmt.Sprintf("%q, confidence %.2f: %s", f.Name, f.Confidence, f.Why))
+			names = append(names, shown(f.Name))
+			reasons = append(reasons, fmt.Sprintf("%s, confidence %.2f: %s", shown(f.Name), f.Confidence, f.Why))
 		}
 	}
 	if len(names) < 2 {
@@ -164,14 +164,18 @@ func missing(in *sources.Input, found []ColumnFound) error {
 	var hashes, near []string
 	for i := range found {
 		if f := &found[i]; f.Form == "" {
-			hashes = append(hashes, fmt.Sprintf("%q", f.Name))
+			hashes = append(hashes, shown(f.Name))
 		} else {
 			near = append(near, f.String())
 		}
 	}
 	if len(hashes) > 0 {
-		return usagef("%s: column %s holds hashes, of emails or of phones: say which with --email-hash or --phone-hash",
-			in.Object.URI, strings.Join(hashes, " and "))
+		which, hold := "column", "holds"
+		if len(hashes) > 1 {
+			which, hold = "columns", "hold"
+		}
+		return usagef("%s: %s %s %s hashes, of emails or of phones: say which with --email-hash or --phone-hash",
+			in.Object.URI, which, strings.Join(hashes, " and "), hold)
 	}
 	if sample := in.Sample(); sample == nil || sample.NumRows() == 0 {
 		return nil // nothing to map, so nothing to find
@@ -184,6 +188,6 @@ func missing(in *sources.Input, found []ColumnFound) error {
 	if len(near) > 0 {
 		nearest = " (" + strings.Join(near, "; ") + ")"
 	}
-	return fmt.Errorf("%s: no column looks like emails or phones; its columns are %s; name one with --email, --phone, --email-hash or --phone-hash%s",
-		in.Object.URI, columnNames(in), nearest)
+	return fmt.Errorf("%s: no column looks like emails or phones; its columns are %s%s; name one with --email, --phone, --email-hash or --phone-hash%s",
+		in.Object.URI, columnNames(in), unreadable(in), nearest)
 }

@@ -174,7 +174,7 @@ func TestSeveral(t *testing.T) {
 		{"two of hashes", []col{{"hem", hashes}, {"email_sha256", hashes}}, "",
 			`in.csv: columns "hem" and "email_sha256" both look like hashes of emails; say which to use with --email-hash ("hem", confidence 1.00: its name says email; of 20 sampled values: 20 SHA-256 hashes; "email_sha256", confidence 1.00: its name says email; of 20 sampled values: 20 SHA-256 hashes); to take both: --email-hash hem,email_sha256`},
 		{"hashes of who knows what", []col{{"hash", hashes}, {"digest", hashes}}, "",
-			`in.csv: column "hash" and "digest" holds hashes, of emails or of phones: say which with --email-hash or --phone-hash`},
+			`in.csv: columns "hash" and "digest" hold hashes, of emails or of phones: say which with --email-hash or --phone-hash`},
 		{"nothing, but nearly", []col{{"email_md5", []string{md5Text}}}, "",
 			`in.csv: no column looks like emails or phones; its columns are "email_md5"; name one with --email, --phone, --email-hash or --phone-hash (column "email_md5" is not read, confidence 0.00: its name is about an identifier ("md5"); of 20 sampled values: 20 other digests; too little)`},
 	} {

@@ -27,10 +27,13 @@ func flagsFor(found []ColumnFound, more *ColumnFound) string {
 func flagOf(form normalize.Form) string { return strings.ReplaceAll(form.String(), "_", "-") }
 
 // flagValue writes names of columns as the value of a flag. A comma stands between names, so a name with one in
-// it is quoted; the shell gets the whole quoted when it would not leave it alone.
+// it is quoted; the shell gets the whole quoted when it would not leave it alone. A name that is an identifier is not shown, here as elsewhere.
 func flagValue(names []string) string {
 	list := make([]string, 0, len(names))
 	for _, name := range names {
+		if what := secretIn(name); what != "" {
+			name = "[" + what + "]"
+		}
 		if strings.ContainsAny(name, ",\"\n") {
 			name = `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 		}
