@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"mapper/client/sandbox"
 	"mapper/jobs"
 	"mapper/normalize"
+	"mapper/pipeline"
 )
 
 // mapText maps a CSV file through a sandbox and returns the summary.
@@ -110,6 +112,21 @@ func TestAdvice(t *testing.T) {
 				t.Errorf("the summary shows an email:\n%s", summary)
 			}
 		})
+	}
+}
+
+// TestRawCopiedLate: a phone of a country is not copied either when the sample has shown none.
+func TestRawCopiedLate(t *testing.T) {
+	for _, c := range []struct{ column, value, what string }{
+		{"phone", "(415) 555-0199", "a phone"}, {"notes", "mail b@example.com or c@example.com", "an email"}, {"contact_no", "tel:+14155550199", "a phone"},
+		{"customer", "4155550199", ""}, {"phone_id", "4155550199", ""}, {"phone_type", "home", ""},
+	} {
+		text := "email," + c.column + "\n" + strings.Repeat("a@example.com,\n", 1500) + "b@example.com," + c.value + "\n"
+		_, err := mapText(t, text, jobs.Columns{Email: []string{"email"}, Keep: []string{c.column}}, "")
+		var copied *pipeline.CopiedError
+		if c.what == "" && err != nil || c.what != "" && (!errors.As(err, &copied) || copied.What != c.what || copied.Row != 1501) {
+			t.Errorf("%s: got %v, want %q", c.column, err, c.what)
+		}
 	}
 }
 

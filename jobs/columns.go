@@ -35,7 +35,7 @@ func (c *Columns) named() (names []string, forms []normalize.Form) {
 // resolve finds the columns in one input. With none named, why says of each that is read, and of each that looks
 // a little like it, what speaks for it and what against, a line for each.
 func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, err error) {
-	p = pipeline.Input{Source: in, ID: pipeline.NoColumn, AllowRaw: c.AllowRaw}
+	p = pipeline.Input{Source: in, ID: pipeline.NoColumn, AllowRaw: c.AllowRaw, NamedPhone: namedPhone(in.Layout)}
 	looks := lookAt(in)
 	names, forms := c.named()
 	if len(names) > maxIdentifiers {
@@ -76,7 +76,7 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		}
 		p.Keep = append(p.Keep, column)
 	}
-	return p, why, c.checkRaw(&p, looks)
+	return p, why, c.checkRaw(&p)
 }
 
 // phoneRegion finds the column with the country of phones, which is of use only where there are phones.
@@ -102,7 +102,7 @@ const maxIdentifiers = 255
 
 // checkRaw refuses to copy raw identifiers into the output, as far as the sample shows any. The pipeline looks at
 // every value.
-func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
+func (c *Columns) checkRaw(p *pipeline.Input) error {
 	if c.AllowRaw {
 		return nil
 	}
@@ -111,9 +111,7 @@ func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 		copied = append([]int{p.ID}, copied...)
 	}
 	for _, column := range copied {
-		l := looks[column]
-		named := nameOf(p.Source.Layout.Columns[column].Name)
-		raw := l.emails+l.framed+l.odd+l.phones > 0 || l.national > 0 && named.says&saysPhone != 0
+		raw := holdsRaw(p, column)
 		for _, id := range p.Identifiers {
 			raw = raw || id.Column == column && (id.Form == normalize.FormEmail || id.Form == normalize.FormPhone)
 		}
@@ -123,6 +121,31 @@ func (c *Columns) checkRaw(p *pipeline.Input, looks []look) error {
 		}
 	}
 	return nil
+}
+
+// holdsRaw says whether a raw identifier is among the sampled values of a column.
+func holdsRaw(p *pipeline.Input, column int) bool {
+	sample := p.Source.Sample()
+	if sample == nil {
+		return false
+	}
+	values := pipeline.IdentifiersOf(sample.Column(column), normalize.FormEmailHash)
+	for row := range int(sample.NumRows()) {
+		if raw, ok := values(row); ok && pipeline.Identifies(raw, slices.Contains(p.NamedPhone, column)) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// namedPhone returns the columns whose names say that they hold phones, and not keys or something about them.
+func namedPhone(l sources.Layout) (columns []int) {
+	for i, c := range l.Columns {
+		if nameOf(c.Name).worth(normalize.KindPhone) > 0 && !slices.Contains(wordsOf(c.Name), "id") {
+			columns = append(columns, i)
+		}
+	}
+	return columns
 }
 
 // columnOf finds a column by its name, in any case if no other differs in case alone.

@@ -284,7 +284,7 @@ func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	inputs := make([]pipeline.Input, 0, len(p.Inputs))
 	for _, in := range p.Inputs {
 		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{Store: m.Store}), ID: in.ID,
-			AllowRaw: m.Columns.AllowRaw, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
+			AllowRaw: m.Columns.AllowRaw, NamedPhone: namedPhone(in.Layout), Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
 	}
 	return inputs
 }

@@ -1,8 +1,8 @@
 package pipeline
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -33,21 +33,31 @@ type copied struct {
 }
 
 type copiedColumn struct {
-	name     string
-	value    cells
-	mustText bool // the column id is text; kept binary columns may hold anything
+	name       string
+	value      cells
+	isBinary   bool // bytes that are no text hold no identifier that could be told from chance
+	mustText   bool // the column id is text; kept binary columns may hold anything
+	namedPhone bool
 }
 
 // copiedOf returns the copied columns of a batch that can hold an identifier.
 func copiedOf(in *Input, b *sources.Batch) copied {
 	c := copied{in: in}
+	columns := in.columns()
 	for i := in.hashed(); i < int(b.Record.NumCols()); i++ {
-		column := copiedColumn{name: b.Record.ColumnName(i)}
+		column := copiedColumn{name: b.Record.ColumnName(i), namedPhone: slices.Contains(in.NamedPhone, columns[i])}
 		switch a := b.Record.Column(i).(type) {
 		case *array.String, *array.LargeString:
 			column.value = cellsOf(a)
 		case *array.Binary:
-			column.value, column.mustText = cellsOf(a), in.ID != NoColumn && i == in.hashed()
+			column.value, column.isBinary, column.mustText = cellsOf(a), true, in.ID != NoColumn && i == in.hashed()
+		case *array.FixedSizeBinary:
+			column.value, column.isBinary = func(i int) (normalize.Raw, bool) { return normalize.RawBytes(a.Value(i)), a.IsValid(i) }, true
+		case *array.Int64, *array.Int32:
+			if !column.namedPhone {
+				continue
+			}
+			column.value = cellsOf(a)
 		default:
 			continue
 		}
@@ -65,8 +75,8 @@ func (c *copied) check(i int, number int64) error {
 			continue
 		}
 		what := ""
-		if !c.in.AllowRaw {
-			what = identifies(raw)
+		if !c.in.AllowRaw && (!column.isBinary || utf8.Valid(raw.Reveal())) {
+			what = Identifies(raw, column.namedPhone)
 		}
 		if column.mustText && !utf8.Valid(raw.Reveal()) {
 			what = "bytes that are not UTF-8 text"
@@ -76,19 +86,4 @@ func (c *copied) check(i int, number int64) error {
 		}
 	}
 	return nil
-}
-
-// identifies says what kind of raw identifier a value is, or nothing.
-func identifies(raw normalize.Raw) string {
-	value := raw.Reveal()
-	if len(value) > 0 && value[0] == '+' && normalize.CheckPhone(raw) == normalize.ReasonNone {
-		return "a phone"
-	}
-	if bytes.IndexByte(value, '@') < 0 {
-		return ""
-	}
-	if _, reason := normalize.AppendEmail(nil, raw); reason == normalize.ReasonNone {
-		return "an email"
-	}
-	return ""
 }

@@ -26,6 +26,7 @@ type Input struct {
 	Source      *sources.Input
 	ID          int          // the caller's row key, or NoColumn
 	AllowRaw    bool         // ID and Keep may hold emails and phones; else Run fails at the first
+	NamedPhone  []int        // columns whose names say that they hold phones: if copied, national numbers are phones
 	Identifiers []Identifier // in the order in which a row's identifiers are written
 	PhoneRegion *int         // the country of the row's phones, see [normalize.ParseRegion]; nil is no such column
 	Keep        []int        // copied through; of the same types in all inputs
