@@ -3,6 +3,7 @@ package normalize
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
@@ -76,14 +77,25 @@ func hasDecimals(v []byte) bool {
 	return len(digits) > 0
 }
 
-// region returns the region of a row: the one that its cell names, or the default where the cell is blank, which
-// may be none. It is not known when the cell names none.
+// region returns the region of a row: the one that its cell names, or the default where the cell is blank or says
+// that there is none. The default may be none. It is not known when the cell names none.
 func (n *Normalizer) region(country Raw) (r Region, known bool) {
 	cell := country.Reveal()
-	if from, to := trim(cell); from == to {
+	from, to := trim(cell)
+	if cell = cell[from:to]; len(cell) == 0 || saysNone(cell) {
 		return n.opts.Region, true
 	}
 	return parseRegion(cell)
+}
+
+// saysNone says whether a cell holds what programs and people write where nothing is known. No region is called so.
+func saysNone(cell []byte) bool {
+	for _, word := range [...]string{"null", "none", "n/a", "-"} {
+		if len(cell) == len(word) && strings.EqualFold(string(cell), word) {
+			return true
+		}
+	}
+	return false
 }
 
 // appendDialled appends what is dialled of a number: its digits and the + before them. It is false when v holds

@@ -40,7 +40,7 @@ func (n *Normalizer) Identity(f Form, raw Raw) (ID, Note, Reason) {
 }
 
 // IdentityIn is Identity for a row that says in which country its phones are: country is what stands in its
-// cell, in the spelling that ParseRegion takes. A blank cell leaves it to the region of the options. The cell is
+// cell, in the spelling that ParseRegion takes. A blank cell, or null, none, n/a or -, leaves it to the region of the options. The cell is
 // looked at only when a phone is not E.164; then one that names no region is a reason to refuse the phone.
 func (n *Normalizer) IdentityIn(f Form, raw, country Raw) (ID, Note, Reason) {
 	_, id, note, reason := n.normalized(f, raw, country)
