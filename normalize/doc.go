@@ -55,7 +55,9 @@
 // is refused. With one, digits, separators and a + in front are read by the numbering plan of the region
 // (github.com/nyaruka/phonenumbers, the tables of Google's libphonenumber), trunk zeros and prefixes for calls
 // abroad included, and must give a number that a plan has. Anything else, such as letters, extensions or
-// two numbers in one cell, is refused as before: what to leave out of it would be a guess too.
+// two numbers in one cell, is refused as before: what to leave out of it would be a guess too. So are digits that
+// are a valid number both with and without the country code in front, and numbers with .0 behind, which went through
+// a column of floats: read as separator and digit, that would make them somebody else's.
 //
 // A region is two or three letters of ISO 3166-1, or UK. Names of countries come in too many spellings, and
 // numbers in cells are ambiguous: 380 is Ukraine for a telephone and Italy for ISO. A cell that names no region
@@ -65,6 +67,9 @@
 // it, and the tables are always older than the newest numbers.
 //
 // ID5 takes no phones here, because it has not said how to normalize them.
+//
+// What looks like no email is accepted and marked ([IsPlausible], [NoteImplausible]): the service would take it, but
+// whoever sends many such values should hear of it.
 //
 // Unicode properties, which only ID5 needs, are those of Go's tables; letters younger than these keep their
 // case.
