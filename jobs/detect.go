@@ -180,7 +180,7 @@ func missing(in *sources.Input, found []ColumnFound) error {
 	if sample := in.Sample(); sample == nil || sample.NumRows() == 0 {
 		return nil // nothing to map, so nothing to find
 	}
-	if in.Layout.Format == sources.Text && len(near) > 0 {
+	if len(near) > 0 && (in.Layout.Format == sources.Text || len(in.Layout.Columns) == 1 && found[0].look.odd > 0) {
 		return usagef("%s: the lines look like a table with another delimiter (name it with --delimiter), or are no emails or phones; name the column with --email or --phone to take each line as one all the same (%s)",
 			in.Object.URI, near[0])
 	}

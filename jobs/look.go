@@ -21,15 +21,18 @@ type look struct {
 	framed   int // "<address>" without a name: ids of messages more often than emails
 	odd      int // with an @, but they look like something else
 	phones   int // E.164
-	national int // national numbers of at least minNational digits
+	national int // numbers of minNational to maxNational digits that are not E.164 as they are
 	hashes   int // SHA-256
 	digests  int // MD5, SHA-1, SHA-512, or the hex of a SHA-256 in base64: hashes that the services do not take
 	flags    int // yes, no, true, 0 and the like
 }
 
-// minNational is how many digits a national number has at least, for a column to look like phones: fewer are
-// codes, counts and years.
-const minNational = 6
+// How many digits a national number has, for a column to look like phones: fewer are codes, counts and years, and
+// more are keys. E.164 has 15, and a prefix for calls abroad may stand before them.
+const (
+	minNational = 6
+	maxNational = 17
+)
 
 func (l look) share(n int) float64 { return float64(n) / float64(max(1, l.filled)) }
 
@@ -122,18 +125,21 @@ func (l *look) addOther(n *normalize.Normalizer, raw normalize.Raw) {
 		l.digests++
 		return
 	}
-	switch _, _, refusal := n.Identity(normalize.FormPhone, raw); {
-	case refusal == normalize.ReasonNone:
+	if _, _, refusal := n.Identity(normalize.FormPhone, raw); refusal == normalize.ReasonNone {
 		l.phones++
-	case (refusal == normalize.ReasonPhoneNational || refusal == normalize.ReasonPhoneDecimals) && digits(raw) >= minNational && !isDate(raw.Reveal()) && !isAddress(raw.Reveal()):
+	} else if d := digits(raw); minNational <= d && d <= maxNational && !isDate(raw.Reveal()) && !isAddress(raw.Reveal()) {
 		l.national++
 	}
 }
 
+// digits counts the digits of a value that holds nothing else but what stands between those of phones.
 func digits(raw normalize.Raw) (n int) {
-	for _, c := range raw.Reveal() {
-		if '0' <= c && c <= '9' {
+	for _, r := range string(raw.Reveal()) {
+		switch {
+		case '0' <= r && r <= '9':
 			n++
+		case !strings.ContainsRune("+ -./()\t\r\n\u00a0", r) && (r < '\u2010' || r > '\u2015'):
+			return 0
 		}
 	}
 	return n
