@@ -62,7 +62,8 @@
 // row costs about a third of what encoding/csv takes and a sixth of Arrow's CSV reader. Both of them are oracles
 // of the tests. NDJSON goes through jsonparser, with what it is lenient about checked here. Parquet is read
 // through Arrow's readers of column chunks, which cost half of its record reader and an eighth of reading
-// structs with parquet-go.
+// structs with parquet-go. They would ask a damaged page that has fewer cells than it says for the rest without end, so
+// that pages are checked before they get them.
 //
 // An encoding that has no mark is never guessed: a wrong guess gives rows all the same, with other letters in them.
 // The error names the likely one and the flag, and an encoding given is refused where the text shows that it is

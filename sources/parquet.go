@@ -195,7 +195,7 @@ func (r *parquetReader) nextGroup() error {
 				return err
 			}
 			size += meta.TotalUncompressedSize()
-			pages, err := g.Column(c.leaf)
+			pages, err := openColumn(r.file.MetaData(), g, c)
 			if err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/decimal256"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/xitongsys/parquet-go-source/buffer"
@@ -337,10 +338,16 @@ func TestLargeValuesAmongSmall(t *testing.T) {
 func TestDamagedParquet(t *testing.T) {
 	const rows = 300
 	random := rand.New(rand.NewPCG(9, 9))
-	good := encodeParquet(t, sourcestest.Numbered(rows), []string{"id", "email", "note"}, parquet.WithMaxRowGroupLength(100), parquet.WithDataPageSize(1000))
+	var good [][]byte
+	for _, version := range []parquet.DataPageVersion{parquet.DataPageV1, parquet.DataPageV2} {
+		for _, compression := range []compress.Compression{compress.Codecs.Uncompressed, compress.Codecs.Zstd} {
+			good = append(good, encodeParquet(t, sourcestest.Numbered(rows), []string{"id", "email", "note"}, parquet.WithMaxRowGroupLength(100),
+				parquet.WithDataPageSize(1000), parquet.WithDataPageVersion(version), parquet.WithCompression(compression)))
+		}
+	}
 	failed := 0
-	for round := range 240 {
-		content := bytes.Clone(good)
+	for round := range 480 {
+		content := bytes.Clone(good[round/4%len(good)])
 		if round%4 == 0 {
 			content = content[:4+random.IntN(len(content)-4)]
 		} else {
@@ -358,8 +365,8 @@ func TestDamagedParquet(t *testing.T) {
 			t.Fatalf("%d rows and no error, want %d", n, in.Layout.Rows)
 		}
 	}
-	if failed < 90 {
-		t.Errorf("only %d of 240 damaged files were found", failed)
+	if failed < 180 {
+		t.Errorf("only %d of 480 damaged files were found", failed)
 	}
 }
 
