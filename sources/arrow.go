@@ -271,5 +271,5 @@ func (r *arrowReader) broken(err error) error {
 	if errors.Is(err, errManyStreams) {
 		return r.in.errorf("cannot be read after %d rows: %w", r.row, err)
 	}
-	return r.in.errorf("cannot be read after %d rows (record batch %d): %w; is the file damaged?", r.row, max(0, r.number), err)
+	return r.in.damaged(r.row, fmt.Sprintf("record batch %d", max(0, r.number)), err)
 }

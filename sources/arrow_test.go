@@ -453,6 +453,7 @@ func TestDamagedArrow(t *testing.T) {
 				_, err = sourcestest.Batches(t, in, sourcestest.All(in), sources.Position{})
 			}
 			if err != nil {
+				wantPlain(t, err)
 				failed++
 			}
 		}

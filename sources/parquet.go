@@ -1,9 +1,11 @@
 package sources
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"unicode/utf8"
 
@@ -93,14 +95,39 @@ func (in *Input) openParquet(s *stream) (f *file.Reader, err error) {
 	return f, nil
 }
 
-// guarded turns a panic into an error: the library panics over some kinds of damage to a file.
+// errDamaged stands for what only those who write programs understand.
+var errDamaged = errors.New("it is damaged")
+
+// plainError replaces errors of the run time, such as an index out of range: the libraries run into them over some
+// kinds of damage to a file, and recover from some of them themselves.
+func plainError(err error) error {
+	var internal runtime.Error
+	if errors.As(err, &internal) {
+		return errDamaged
+	}
+	return err
+}
+
+// guarded turns a panic into an error.
 func guarded(f func() error) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case error:
+			err = plainError(p)
+		default:
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	return f()
+	return plainError(f())
+}
+
+// damaged says how far an input could be read: so many rows, and up to which part of it.
+func (in *Input) damaged(rows int64, part string, err error) error {
+	if err = plainError(err); errors.Is(err, errDamaged) {
+		return in.errorf("cannot be read after %d rows (%s): %w; get the file again", rows, part, err)
+	}
+	return in.errorf("cannot be read after %d rows (%s): %w; is the file damaged?", rows, part, err)
 }
 
 // stepRows is how many rows are read at once. It bounds by how much a batch may exceed batchBytes: how large the
@@ -275,7 +302,7 @@ func (r *parquetReader) check() error { return r.stream.check() }
 func (r *parquetReader) close() { r.stream.close() }
 
 func (r *parquetReader) broken(err error) error {
-	return r.in.errorf("cannot be read after %d rows (row group %d): %w; is the file damaged?", r.row, r.group, err)
+	return r.in.damaged(r.row, fmt.Sprintf("row group %d", r.group), err)
 }
 
 // notText finds rows with text that is not UTF-8 and makes all their cells null: Arrow promises that a string
