@@ -41,6 +41,8 @@
 //     their row is malformed.
 //   - A malformed row costs that row. One whose quotes do not work out costs the line it begins in, and one
 //     longer than [Options.MaxRow] ends at the next line feed.
+//   - A column of NDJSON is a key of the first megabyte. A row further on that has another one, with what is an email, a
+//     SHA-256 or a phone number beyond doubt, is malformed: such a value is not lost in silence.
 //   - An object that changed since it was found, or while it was read, is an error and never mixed rows.
 //   - Memory is bounded, whatever the input: about 2 MiB for a text and its batch, and the window of the
 //     compression (at most 128 MiB for zstd, 4 MiB for bzip2). For Parquet a page and the dictionary of each column,

@@ -152,6 +152,21 @@ func isIdentifier(cell []byte) bool {
 	return bytes.IndexByte(cell, '@') >= 0 || isHash(cell) || isPhone(cell)
 }
 
+// isLost says whether a cell is so likely an email, a SHA-256 or a phone number that a row must not be read without it.
+// A cell that is none must not cost its row, so that this is stricter than isIdentifier: dates have as many digits as
+// phone numbers, and many a text has an @ in it.
+func isLost(cell []byte) bool {
+	cell = bytes.TrimSpace(cell)
+	at := bytes.IndexByte(cell, '@')
+	switch {
+	case at >= 0:
+		return at > 0 && bytes.IndexByte(cell[at:], '.') > 1 && !bytes.ContainsAny(cell, " \t\r\n/:")
+	case len(cell) == 64 || len(cell) == 44:
+		return isHash(cell)
+	}
+	return len(cell) > 0 && cell[0] == '+' && isPhone(cell)
+}
+
 // isHash recognizes MD5, SHA-1 and SHA-256 in hexadecimal digits, and SHA-256 in base64.
 func isHash(cell []byte) bool {
 	digits := len(bytes.Trim(cell, "0123456789abcdefABCDEF")) == 0

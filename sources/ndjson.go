@@ -24,14 +24,18 @@ func trimSpace(b []byte) []byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-const notJSON = "row: not one valid JSON object"
+const (
+	notJSON    = "row: not one valid JSON object"
+	unknownKey = "row: has a key that the first megabyte does not have, with what looks like an identifier"
+)
 
 // objectLines splits NDJSON. jsonparser finds keys and values fast but believes much of what it sees; what it
 // does not check is checked here, with encoding/json where that is rare.
 type objectLines struct {
 	maxRow  int
 	columns []Column
-	wanted  []int // numbers of the columns that are wanted, each once
+	known   map[string]bool // the keys of the layout; empty while they are being found
+	wanted  []int           // numbers of the columns that are wanted, each once
 	cells   [][]byte
 
 	line      []byte
@@ -44,8 +48,14 @@ type objectLines struct {
 	each      func(key, value []byte, kind jsonparser.ValueType, end int) error // the method member, bound once
 }
 
-func newObjectLines(columns []Column, wanted []int, maxRow int, cells [][]byte) *objectLines {
-	o := &objectLines{maxRow: maxRow, columns: columns, cells: cells, seen: make([]uint64, len(columns))}
+func newObjectLines(l *Layout, wanted []int, cells [][]byte) *objectLines {
+	o := &objectLines{maxRow: l.MaxRow, columns: l.Columns, cells: cells, seen: make([]uint64, len(l.Columns)), known: map[string]bool{}}
+	for _, c := range l.Columns {
+		o.known[c.Name] = true
+	}
+	for name := range l.Unreadable {
+		o.known[name] = true
+	}
 	o.wanted = slices.Compact(slices.Sorted(slices.Values(wanted)))
 	o.each = o.member
 	return o
@@ -100,10 +110,12 @@ func (o *objectLines) member(key, value []byte, kind jsonparser.ValueType, end i
 		return errStop
 	}
 	c := o.column(key)
-	if c < 0 {
-		return nil
-	}
 	switch {
+	case c < 0 && kind == jsonparser.String && len(o.known) > 0 && isLost(cell) && !o.known[string(key)]:
+		o.problem = unknownKey
+		return errStop
+	case c < 0:
+		return nil
 	case o.seen[c] == o.lines:
 		o.problem = fmt.Sprintf("row: key %q twice", o.columns[c].Name)
 		return errStop
@@ -192,17 +204,18 @@ func hasControl(b []byte) bool {
 	return false
 }
 
-// objects finds the columns of NDJSON: the keys of the first rows, in the order in which they are first seen.
+// objects finds the columns of NDJSON: the keys of all rows in the head, in the order in which they are first seen.
 // A key that only ever has nested values is no column.
 func (h *head) objects(l Layout) (Layout, error) {
 	k := keys{nested: map[string]string{}, column: map[string]bool{}}
 	r := h.reader(&Layout{Format: NDJSON, MaxRow: l.MaxRow, Start: l.Start}, nil)
 	rows, good := 0, 0
-	for ; rows < sampleRows; rows++ {
+	for {
 		problem, ok := r.read()
 		if !ok {
 			break
 		}
+		rows++
 		if problem == "" {
 			good++
 			k.add(r.split.(*objectLines).line)

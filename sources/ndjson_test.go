@@ -3,13 +3,14 @@ package sources
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 )
 
 func ndjsonLayout(names ...string) Layout {
-	return Layout{Format: NDJSON, MaxRow: 200, Columns: stringColumns(names)}
+	return Layout{Format: NDJSON, MaxRow: 200, Columns: stringColumns(names), Unreadable: map[string]string{"nested": "its values are nested"}}
 }
 
 func TestObjects(t *testing.T) {
@@ -32,6 +33,15 @@ func TestObjects(t *testing.T) {
 		{"twice", `{"a":"x","a":"y"}`, `line 1 row: key "a" twice`},
 		{"null and again", `{"a":null,"\u0061":"y"}`, `line 1 row: key "a" twice`},
 		{"twice where it is not wanted", `{"c":1,"c":2,"a":"x"}`, `"x" -`},
+		{"unknown word", `{"a":"x","c":"word"}`, `"x" -`},
+		{"unknown email", `{"a":"x","c":" a@example.com"}`, "line 1 " + unknownKey},
+		{"unknown hash", `{"c":"` + strings.Repeat("0a", 32) + `"}`, "line 1 " + unknownKey},
+		{"unknown hash in base64", `{"c":"` + strings.Repeat("a", 43) + `="}`, "line 1 " + unknownKey},
+		{"unknown phone number", `{"c":"+1 (555) 010-0000"}`, "line 1 " + unknownKey},
+		{"unknown date, time and number", `{"c":"2026-01-02","d":"2026-01-02T03:04:05Z","e":"20260102","a":"x"}`, `"x" -`},
+		{"unknown text with an at sign", `{"c":"call @ 5.30","d":"@name.x","e":"https://example.com/@a.b","a":"x"}`, `"x" -`},
+		{"unknown email within a value", `{"c":{"d":"a@example.com"},"a":"x"}`, `"x" -`},
+		{"nested email of the layout", `{"nested":"a@example.com","a":"x"}`, `"x" -`},
 		{"not an object", `"a"`, not},
 		{"an array", `[{"a":"x"}]`, not},
 		{"cut off", `{"a":"x"`, not},
@@ -124,6 +134,8 @@ func oracle(line []byte) (cells []string, ok bool) {
 				return nil, false
 			}
 			seen[key], cells[i] = true, cell
+		} else if raw[0] == '"' && key != "nested" && isLost([]byte(cell)) {
+			return nil, false
 		}
 	}
 	return cells, true
@@ -142,4 +154,18 @@ func scalar(raw json.RawMessage) (cell string, good bool) {
 		return cell, !replaced
 	}
 	return string(raw), true
+}
+
+// TestLateKeys: every key of the first megabyte is a column, however many rows come before it.
+func TestLateKeys(t *testing.T) {
+	var text bytes.Buffer
+	for i := range 1500 {
+		fmt.Fprintf(&text, `{"id":"%d"}`+"\n", i)
+	}
+	text.WriteString(`{"id":"x","phone":"+15550100000"}` + "\n")
+	h := &head{text: text.Bytes(), whole: true}
+	l, err := h.detect(Options{MaxRow: 1000})
+	if err != nil || len(l.Columns) != 2 || l.Columns[1].Name != "phone" {
+		t.Fatalf("columns %v, %v", l.Columns, err)
+	}
 }

@@ -34,7 +34,7 @@ func newTextReader(l *Layout, wanted []int, w *window) *textReader {
 	t := &textReader{window: w, wanted: wanted, room: make([]int, len(wanted)), foreign: "row: not " + l.Encoding.family()}
 	t.cells = make([][]byte, len(l.Columns))
 	if l.Format == NDJSON {
-		t.split = newObjectLines(l.Columns, wanted, l.MaxRow, t.cells)
+		t.split = newObjectLines(l, wanted, t.cells)
 	} else {
 		t.split = newDelimited(l, wanted, t.cells)
 	}
