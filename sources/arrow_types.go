@@ -24,7 +24,9 @@ type arrowReading struct {
 func arrowColumns(s *arrow.Schema) (flat []arrowColumn, unreadable map[string]string) {
 	for i, f := range s.Fields() {
 		c := arrowColumn{Column: Column{Name: f.Name}, field: i}
-		c.Type, c.arrowReading = arrowReadable(f.Type)
+		if c.Type, c.arrowReading = arrowReadable(f.Type); isUUID(f) {
+			c.Type, c.arrowReading = arrowUUID()
+		}
 		if c.Type != nil {
 			flat = append(flat, c)
 			continue

@@ -19,7 +19,7 @@
 // and booleans keep the text they are written with. Columns
 // of Parquet and Arrow keep their types, with these exceptions: large ones, dictionaries and views come out as plain
 // strings and binary, columns of the type null as strings, half-precision numbers as float32, dates in milliseconds as
-// dates in days, and times in seconds as times in milliseconds. Columns that cannot be read, as nested ones or times of
+// dates in days, times in seconds as times in milliseconds, and UUIDs as text. Columns that cannot be read, as nested ones or times of
 // day, are in [Layout.Unreadable] with the reason, and do not keep the others from being read.
 //
 // Parquet needs a file. Both formats of Arrow also come through standard input, where a file is read up to its footer.

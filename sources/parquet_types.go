@@ -199,7 +199,14 @@ func readableFixed(logical schema.LogicalType, width int) (arrow.DataType, opene
 		return number(arrow.PrimitiveTypes.Float32, func(v parquet.FixedLenByteArray) (float32, error) {
 			return float16.FromLEBytes(v).Float32(), nil
 		})
-	case schema.NoLogicalType, schema.UUIDLogicalType:
+	case schema.UUIDLogicalType:
+		if width != uuidWidth {
+			return nil, nil
+		}
+		return arrow.BinaryTypes.String, func(r file.ColumnChunkReader, nullable bool) chunk {
+			return &uuids{packed: newPacked[parquet.FixedLenByteArray](r, nullable)}
+		}
+	case schema.NoLogicalType:
 		t := &arrow.FixedSizeBinaryType{ByteWidth: width}
 		return t, func(r file.ColumnChunkReader, nullable bool) chunk {
 			return &binaries[parquet.FixedLenByteArray]{packed: newPacked[parquet.FixedLenByteArray](r, nullable), typ: t}
