@@ -8,6 +8,17 @@ import (
 // plainSize is how much text is searched for quotes before it is split: what fits the processor's first cache.
 const plainSize = 32 << 10
 
+// Why a row with quotes cannot be read.
+const (
+	quoteInside = "row: quote inside a field that does not begin with one"
+	quoteOpen   = "row: quote not closed"
+	behindQuote = "row: text behind a closing quote"
+)
+
+func isQuoteProblem(problem string) bool {
+	return problem == quoteInside || problem == quoteOpen || problem == behindQuote
+}
+
 // delimited splits rows of fields: CSV, TSV, and plain text, which has a single field.
 //
 // Lines without a quote take a short way. A row with one is read as RFC 4180 says, line feeds inside quotes
@@ -198,7 +209,7 @@ func (d *delimited) field(text []byte, pos int) (cell []byte, end int, problem s
 			}
 			return text[pos:end], end, ""
 		case c == d.quote && c != 0:
-			return nil, end, "row: quote inside a field that does not begin with one"
+			return nil, end, quoteInside
 		}
 	}
 	if end > pos && text[end-1] == '\r' {
@@ -213,7 +224,7 @@ func (d *delimited) quotedField(text []byte, pos int) (cell []byte, end int, pro
 	for {
 		i := bytes.IndexByte(text[pos:], d.quote)
 		if i < 0 {
-			return nil, len(text), "row: quote not closed"
+			return nil, len(text), quoteOpen
 		}
 		end = pos + i + 1
 		if end == len(text) || text[end] != d.quote {
@@ -228,7 +239,7 @@ func (d *delimited) quotedField(text []byte, pos int) (cell []byte, end int, pro
 		cell = d.unquoted[begin:]
 	}
 	if !d.endsField(text[end:]) {
-		return nil, end, "row: text behind a closing quote"
+		return nil, end, behindQuote
 	}
 	return cell, end, ""
 }

@@ -90,6 +90,18 @@ func TestDetect(t *testing.T) {
 		{"objects", "a.json", "\n{\"id\":1,\"email\":\"a@example.com\"}\n{\"phone\":null,\"id\":2}\n", `ndjson ["id" "email" "phone"]`, 2},
 		{"objects, whatever the name", "a.csv", `{"email":"a@example.com","list":[1,2]}`, `ndjson ["email"]`, 1},
 		{"a bracket in a header", "a.csv", "[id],[email]\n1,a@example.com\n", `csv ["[id]" "[email]"] by "," with header`, 1},
+		{"sep line", "a.csv", "sep=;\r\nid;email\r\n1;a@example.com\r\n", `csv ["id" "email"] by ";" with header`, 1},
+		{"sep line behind a mark, no header", "a.csv", "\uFEFFSEP=,\n1,a@example.com\n", `csv ["1" "2"] by ","`, 1},
+		{"sep line of a tab", "a.csv", "sep=\t\nid\temail\n", `tsv ["id" "email"] by "\t" with header`, 0},
+		{"sep line of a table of one column", "a.csv", "sep=,\nemail\na@example.com\n", `csv ["email"] by "," with header`, 1},
+		{"a header that begins like a sep line", "a.csv", "sep=id,email\n1,a@example.com\n", `csv ["sep=id" "email"] by "," with header`, 1},
+		{"caret", "a.csv", "id^email\n1^a@example.com\n", `csv ["id" "email"] by "^" with header`, 1},
+		{"tilde", "a.csv", "id~email\n1~a@example.com\n", `csv ["id" "email"] by "~" with header`, 1},
+		{"lines, a comma in the first", "a", "a@example.com,\nb@example.com\nc@example.com\n", `text ["identifier"]`, 3},
+		{"lines, some with signs that delimit", "a", "a~b@example.com\nb^c@example.com\nc|d@example.com\nd@example.com\n", `text ["identifier"]`, 4},
+		{"lines with stray quotes", "a.txt", "o\"a@example.com\no\"b@example.com\no\"c@example.com\no\"d@example.com\n", `text ["identifier"]`, 4},
+		{"two rows with stray quotes", "a.csv", "id,size\n1,5\" pipe\n2,6\" pipe\n", `csv ["id" "size"] by "," with header`, 2},
+		{"stray quotes in most rows", "a.csv", "id,size\n1,5\" pipe\n2,6\" pipe\n3,7\" pipe\n4,none\n", `csv ["id" "size"] by "," with header`, 4},
 		{"a few NULs", "a.csv", "id,email\n1,a\x00@example.com\n2,b@example.com\n", `csv ["id" "email"] by "," with header`, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -171,6 +183,12 @@ func TestRefused(t *testing.T) {
 		{"header that cannot be read", "a.csv", "\"id,email\n1,2\n3,4\n", "csv", []string{"line 1", "quote not closed"}},
 		{"first object too long", "a.json", "{\"id\": \"" + strings.Repeat("x", 2<<20), "", []string{"first row is longer than"}},
 		{"header too long", "a.csv", "id," + strings.Repeat("x", 2<<20), "csv", []string{"first row is longer than"}},
+		{"a title", "a.csv", "Report of May\nid,email,phone\n1,a@example.com,\n2,b@example.com,\n", "", []string{"line 1 has 1 field and most of the next ones have 3", "--delimiter"}},
+		{"a title behind blank lines", "a.csv", "\n\nid;email\n1;2;3\n1;2;3\n1;2;3\n", "", []string{"line 3 has 2 fields and most of the next ones have 3"}},
+		{"sep line alone", "a.csv", "sep=;\n\n", "", []string{sources.ErrEmpty.Error()}},
+		{"stray quotes in all rows", "a.csv", "id,size\n1,5\" pipe\n2,6\" pipe\n3,7\" pipe\n", "", []string{"none of the 3 rows below its first one", "--quote none"}},
+		{"escaped quotes in all rows", "a.csv", "id,size\n1,\"5\\\" pipe\"\n2,\"6\\\" pipe\"\n3,\"7\\\" pipe\"\n", "", []string{"--quote none"}},
+		{"stray quote in the header", "a.csv", "id,size\"x\n1,2\n3,4\n", sources.CSV, []string{"line 1", "--quote none"}},
 		{"unknown format", "a.csv", table, "xml", []string{`"xml"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -86,6 +86,10 @@
 // Position has no place for a line within a row group or for the state of a decompressor: to resume in compressed
 // or encoded text decodes it from the beginning, and to resume in Parquet decodes the row group from its beginning.
 //
+// The delimiter is the one with which more than half of the first rows have the same number of fields; a first line
+// sep=; says it, and is no row. A first row with another number of fields is a title or a damaged header, and refused:
+// were it the header, all rows below it would be malformed. So is a table in which no row can be read for its quotes.
+//
 // The header is told from data by content: a first line in which a cell looks like an email, a phone number or a
 // hash is data, and so is one that goes on in the rows below: c1 above c2. A word above identifiers or numbers is
 // a name, and makes it a header. What is left is a header if most of its cells are words.
