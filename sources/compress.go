@@ -18,7 +18,10 @@ func isBzip2(head []byte) bool {
 	return bytes.Equal(number, []byte("\x31\x41\x59\x26\x53\x59")) || bytes.Equal(number, []byte("\x17\x72\x45\x38\x50\x90"))
 }
 
-var errBehindPadding = errors.New("gzip: data behind zero bytes")
+var (
+	errBehindPadding = errors.New("gzip: data behind zero bytes")
+	errBehindMembers = errors.New("gzip: what follows the compressed data is not gzip")
+)
 
 // gzipMembers reads the members of a gzip file, one upon the other. Zero bytes behind the last, with which tapes
 // and some archives fill blocks up, are passed over, as gzip itself does. The library would take them for a damaged
@@ -62,12 +65,14 @@ func (g *gzipMembers) Read(p []byte) (int, error) {
 // more returns nil before a further member, or io.EOF behind the last one and its padding.
 func (g *gzipMembers) more() error {
 	for padded := false; ; padded = true {
-		next, err := g.stored.Peek(1)
+		next, err := g.stored.Peek(2)
 		switch {
 		case len(next) == 0:
 			return err
 		case next[0] != 0 && padded:
 			return errBehindPadding
+		case next[0] != 0 && !bytes.HasPrefix([]byte("\x1f\x8b"), next): // whose header is not worth reading
+			return errBehindMembers
 		case next[0] != 0:
 			return nil
 		}

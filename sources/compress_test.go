@@ -161,7 +161,11 @@ func TestPadding(t *testing.T) {
 		"many blocks":      {zeros, ""},
 		"zeros, then text": {append(bytes.Clone(zeros), 'x'), "data behind zero bytes"},
 		"zeros, a member":  {append(zeros[:9:9], gzipped(t, text)...), "data behind zero bytes"},
-		"text":             {[]byte("x"), "the gzip data is"},
+		"a byte":           {[]byte("x"), "not gzip"},
+		"text":             {[]byte("signature of 20 bytes"), "the gzip data is damaged"},
+		"and what it is":   {[]byte("signature of 20 bytes"), "what follows the compressed data is not gzip"},
+		"half a mark":      {[]byte{0x1f}, "cut off"},
+		"half a header":    {[]byte{0x1f, 0x8b, 8}, "cut off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := sourcestest.Write(t, "a.csv.gz", append(append(gzipped(t, text[:1000]), gzipped(t, text[1000:])...), c.behind...))
