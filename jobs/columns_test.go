@@ -92,10 +92,10 @@ func TestDetectText(t *testing.T) {
 			t.Errorf("%q: %+v, %v", c.text, p.Identifiers, err)
 		}
 	}
-	if _, _, err := new(Columns).resolve(inspect(t, "in.csv", "id^email^name\n"+strings.Repeat("0^a@example.com^Ann\n", 30))); err == nil || !strings.Contains(err.Error(), "--delimiter") {
+	if _, _, err := new(Columns).resolve(inspect(t, "in.csv", "id!email!name\n"+strings.Repeat("0!a@example.com!Ann\n", 30))); err == nil || !strings.Contains(err.Error(), "--delimiter") {
 		t.Errorf("a delimiter that is not known: %v", err)
 	}
-	for _, line := range []string{"0~a@example.com~Ann", "a@example.com:secret", "<email>a@example.com</email>", "<1.abc@mail.example.com>"} {
+	for _, line := range []string{"0!a@example.com!Ann", "a@example.com:secret", "<email>a@example.com</email>", "<1.abc@mail.example.com>"} {
 		in := inspect(t, "in.txt", strings.Repeat(line+"\n", 30))
 		_, _, err := new(Columns).resolve(in)
 		var usage *UsageError
