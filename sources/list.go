@@ -81,14 +81,9 @@ func find(ctx context.Context, store *objects.Store, pattern string) ([]objects.
 	if len(found) == 1 && itself(found[0]) {
 		return found, nil
 	}
-	keep := isData
-	if strings.ContainsAny(pattern, "*?[{") && !strings.HasSuffix(pattern, "/") {
-		keep = func(name string) bool {
-			last := filepath.Base(pattern)
-			return strings.IndexByte("._", name[0]) < 0 || last[0] == name[0]
-		}
+	if isGlob := strings.ContainsAny(pattern, "*?[{") && !strings.HasSuffix(pattern, "/"); !isGlob {
+		found = slices.DeleteFunc(found, func(o objects.Object) bool { return !isData(path.Base(o.URI)) })
 	}
-	found = slices.DeleteFunc(found, func(o objects.Object) bool { return !keep(path.Base(o.URI)) })
 	if len(found) == 0 {
 		return nil, fmt.Errorf("input %s: %w", pattern, ErrNoFiles)
 	}

@@ -48,9 +48,9 @@ func (s *Store) Stat(ctx context.Context, uri string) (Object, error) {
 
 // Find returns the objects that a pattern names, in the order of their URIs. A pattern is a path or a URL
 // (gs://bucket/key, s3://bucket/key, azblob://container/key); a glob, in which * and ? stand for anything but a
-// slash, a part that is ** for any number of folders, [a-z] for one of a set and {a,b} for one of a list; or a folder, with or without a slash
-// at its end, which means everything below it but that whose own name or folder begins with "." or "_". What is
-// called exactly like a glob goes before it.
+// slash, a part that is ** for any number of folders, [a-z] for one of a set and {a,b} for one of a list; or a folder,
+// with or without a slash at its end, which means everything below it. Names that begin with "." or "_", their own or
+// that of a folder below, are left out unless the pattern spells them. What is called exactly like a glob goes before it.
 //
 // A path that names nothing is an error that matches fs.ErrNotExist, a glob or a folder that does is not. A local
 // folder may be a symbolic link; links to folders below it are not followed. A name that is not UTF-8 is refused:
@@ -85,18 +85,14 @@ func (r *remote) isThere(ctx context.Context, folder string) bool {
 	return false
 }
 
-// below returns what of a name is matched by the ** at the end of a pattern, or the last part of the name: what the
-// pattern does not spell out has to be visible.
-func below(name, pattern string) string {
-	folders, ok := strings.CutSuffix(pattern, "**")
-	if !ok {
-		if last := path.Base(pattern); strings.IndexByte("._", last[0]) >= 0 {
-			return "x" // asked for
-		}
-		return name[strings.LastIndexByte(name, '/')+1:]
+// isMeant says whether a name that matches a glob is meant by it: what the glob does not spell out has to be visible.
+func isMeant(name, glob string) bool {
+	if folders, ok := strings.CutSuffix(glob, "**"); ok {
+		parts := strings.Split(name, "/")
+		return isVisible(strings.Join(parts[min(strings.Count(folders, "/"), len(parts)-1):], "/"))
 	}
-	parts := strings.Split(name, "/")
-	return strings.Join(parts[min(strings.Count(folders, "/"), len(parts)-1):], "/")
+	last := path.Base(glob)
+	return !strings.HasSuffix(name, "/") && (!visible(last) || visible(path.Base(name)))
 }
 
 // find returns what a key, a folder or a glob of the bucket names.
@@ -154,7 +150,7 @@ func (r *remote) glob(ctx context.Context, pattern, prefix string) ([]Object, er
 		if err != nil {
 			return nil, err
 		}
-		if doublestar.MatchUnvalidated(pattern, e.key) && isVisible(below(e.key, pattern)) {
+		if doublestar.MatchUnvalidated(pattern, e.key) && isMeant(e.key, pattern) {
 			found = append(found, r.object(e))
 		}
 	}
@@ -179,7 +175,7 @@ func findFiles(pattern string) ([]Object, error) {
 		if paths, err = doublestar.FilepathGlob(pattern, doublestar.WithFailOnIOErrors()); err != nil {
 			return nil, fmt.Errorf("%s: %w", pattern, err)
 		}
-		paths = slices.DeleteFunc(paths, func(p string) bool { return !isVisible(below(filepath.ToSlash(p), filepath.ToSlash(pattern))) })
+		paths = slices.DeleteFunc(paths, func(p string) bool { return !isMeant(filepath.ToSlash(p), filepath.ToSlash(pattern)) })
 	}
 	var found []Object
 	for _, p := range paths {
