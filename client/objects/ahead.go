@@ -62,7 +62,7 @@ func (a *ahead) fill(ctx context.Context, from *resumed) error {
 		if n > 0 {
 			a.full <- chunk[:n] // there is room for all chunks
 		}
-		if err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own, and no other: from has ended with EOF
+		if err == io.ErrUnexpectedEOF { // ReadFull's own, and no other: from has ended with EOF
 			err = io.EOF
 		}
 		if err != nil {

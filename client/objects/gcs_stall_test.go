@@ -27,7 +27,7 @@ func TestUnstalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was broken off
 	buf := make([]byte, 10)
 	n, err := resp.Body.Read(buf)
 	if string(buf[:n]) != "begun" || err != nil {
