@@ -19,15 +19,17 @@ type ahead struct {
 	free   chan []byte
 	full   chan []byte // closed at the end
 	err    error       // why it ended; set before full is closed
+	size   int         // of a chunk
 	opened int         // chunks of the window
 	chunk  []byte      // being handed out
 	rest   []byte      // of chunk
 }
 
-// newAhead begins to read. open is called in the goroutine.
-func newAhead(ctx context.Context, open func(context.Context) *resumed) *ahead {
+// newAhead begins to read so many bytes. open is called in the goroutine.
+func newAhead(ctx context.Context, size int64, open func(context.Context) *resumed) *ahead {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &ahead{cancel: cancel, free: make(chan []byte, aheadChunks), full: make(chan []byte, aheadChunks)}
+	// A byte more than there is shows that nothing follows.
+	a := &ahead{cancel: cancel, size: int(min(aheadChunk, size+1)), free: make(chan []byte, aheadChunks), full: make(chan []byte, aheadChunks)}
 	for range aheadFirst {
 		a.open()
 	}
@@ -56,9 +58,9 @@ func (a *ahead) fill(ctx context.Context, from *resumed) error {
 			return context.Cause(ctx)
 		}
 		if chunk == nil {
-			chunk = make([]byte, aheadChunk)
+			chunk = make([]byte, a.size)
 		}
-		n, err := io.ReadFull(from, chunk[:aheadChunk])
+		n, err := io.ReadFull(from, chunk[:a.size])
 		if n > 0 {
 			a.full <- chunk[:n] // there is room for all chunks
 		}

@@ -47,7 +47,7 @@ func (f *remoteFile) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		from := f.at
-		f.ahead = newAhead(f.ctx, func(ctx context.Context) *resumed { return f.fetch(ctx, from, f.entry.size) })
+		f.ahead = newAhead(f.ctx, f.entry.size-from, func(ctx context.Context) *resumed { return f.fetch(ctx, from, f.entry.size) })
 	}
 	n, err := f.ahead.Read(p)
 	f.at += int64(n)
