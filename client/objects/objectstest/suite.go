@@ -319,8 +319,8 @@ func (s *suite) pages() {
 		s.Errorf("%d folders, want %d in order; %v", len(folders), many, err)
 	}
 	if s.target.Proxy != nil { // patience is for each page
-		s.target.Proxy.Wait(-1, IsAny, 600*time.Millisecond)
-		if got, err := s.impatient(time.Second).List(s.Context(), "p/"); err != nil || len(got) != many {
+		s.target.Proxy.Wait(-1, IsAny, 2500*time.Millisecond)
+		if got, err := s.impatient(4*time.Second).List(s.Context(), "p/"); err != nil || len(got) != many {
 			s.Errorf("slowly listed: %d keys, %v", len(got), err)
 		}
 	}
