@@ -57,7 +57,7 @@ func (s *suite) deadReads() {
 	data := noise(6 << 20)
 	s.put("x", data)
 	for _, after := range []int64{1 << 20, 0} {
-		soon := s.impatient(700 * time.Millisecond)
+		soon := s.impatient(1200 * time.Millisecond)
 		f, err := soon.Open(s.Context(), "x")
 		if err != nil {
 			s.Fatal(err)
