@@ -52,7 +52,9 @@ func (a *app) doctor() *cobra.Command {
 func (a *app) doctorSettings(d *jobs.Doctor) {
 	read := func(name string) string {
 		value, err := a.optional(strings.ToUpper(d.Service.String()) + name)
-		d.Unread = errors.Join(d.Unread, err)
+		if d.Unread == nil {
+			d.Unread = err
+		}
 		return value
 	}
 	if d.BaseURL == "" {
