@@ -25,9 +25,9 @@ import (
 const (
 	resolveWithin = 3 * time.Second
 	connectWithin = 5 * time.Second
-	mapWithin     = 9 * time.Second
-	retryFor      = 3 * time.Second // a service that fails, until it is said to
-	attemptWithin = 5 * time.Second
+	mapWithin     = 7 * time.Second
+	attemptWithin = 6 * time.Second
+	retryFor      = 3 * time.Second // a service that fails
 )
 
 // patient is a service that is examined, and what is known of it so far.
@@ -188,7 +188,7 @@ func (p *patient) connectRemedy(err error) string {
 	case errors.As(err, &name):
 		return "use the host name that the certificate is for"
 	case errors.As(err, &authority):
-		return "if it is a private operator or a proxy that opens TLS, name a file with its authority by SSL_CERT_FILE; otherwise do not send credentials there"
+		return "if it is a private operator or a proxy that opens TLS, add its authority to those that this machine trusts (SSL_CERT_FILE); otherwise send no credentials there"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "set the local clock if it is wrong, otherwise the certificate has to be renewed"
 	case errors.As(err, &noTLS):
@@ -245,19 +245,23 @@ func testIdentities() []normalize.ID {
 func (p *patient) ask(ctx context.Context) Check {
 	var retried int
 	var last transport.Retry
+	limited, cancel := context.WithTimeout(ctx, mapWithin)
+	defer cancel()
+	began := time.Now()
 	api, err := uid2.New(uid2.Options{
 		Service: p.Service, BaseURL: p.BaseURL, APIKey: p.APIKey, ClientSecret: p.ClientSecret, Version: p.Version, MaxPoison: -1,
 		Transport: transport.Options{
 			RoundTripper: p.http, MaxInFlight: 1, AttemptTimeout: attemptWithin, GiveUpAfter: retryFor,
-			OnRetry: func(r transport.Retry) { retried++; last = r },
+			OnRetry: func(r transport.Retry) {
+				if retried, last = retried+1, r; time.Since(began)+r.Wait > mapWithin {
+					cancel() // what the service wants us to wait for comes too late
+				}
+			},
 		},
 	})
 	if err != nil {
 		return failed(err)
 	}
-	limited, cancel := context.WithTimeout(ctx, mapWithin)
-	defer cancel()
-	began := time.Now()
 	err = api.Map(limited, testIdentities(), &p.answers)
 	took := time.Since(began).Round(time.Millisecond)
 	switch {

@@ -135,7 +135,7 @@ func TestDoctorService(t *testing.T) {
 		{name: "500 forever", faults: sandbox.Faults{Outage: true}, want: "oooooofss", says: []string{"lastly HTTP 500", "status page"}, class: isUnreachable},
 		{name: "429 forever", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 429, RetryAfter: time.Hour}}}, want: "oooooofss", says: []string{"HTTP 429, as often"}, class: isUnreachable},
 		{name: "503 once", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 503, First: 1}}}, want: "oooooowoo", says: []string{"1 requests failed before, lastly with HTTP 503"}, class: isNil},
-		{name: "never answers", faults: sandbox.Faults{Rules: []sandbox.Fault{{Delay: time.Hour}}}, want: "oooooofss", says: []string{"no whole reply within 5s"}, class: isUnreachable},
+		{name: "never answers", faults: sandbox.Faults{Rules: []sandbox.Fault{{Delay: time.Hour}}}, want: "oooooofss", says: []string{"no whole reply within 6s"}, class: isUnreachable},
 		{name: "no raw UID", faults: sandbox.Faults{Words: wordsFor("validate@example.com", "broken")}, want: "ooooooofo", says: []string{"test email that always has a raw UID is not answered"}, class: isBroken},
 		{name: "private operator without opt-outs", faults: sandbox.Faults{Words: wordsFor("optout@example.com", "broken")}, want: "oooooooow", says: []string{"always opted out is not answered"}, class: isNil},
 	} {
