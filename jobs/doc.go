@@ -1,5 +1,5 @@
 // Package jobs is what a run is: plan, work, commit. There is one file for each kind of job ([Map]) and for
-// each thing to do with a table ([Verify], [Inspect]).
+// each thing to do with a table ([Verify], [Inspect]). A [Doctor] finds out why a job would fail.
 //
 // # A run
 //
@@ -28,6 +28,15 @@
 // the wrong way, columns that are mostly invalid, one identity in very many rows. Advice is about counts and
 // places; nothing fails because of it. Of hashes alone it cannot be known whether the emails were normalized, so
 // nothing is said.
+//
+// # Doctor
+//
+// A [Doctor] looks at what a job needs before there is one. Its checks are always the same, in the same order, and each
+// says what was found and what to do; one that cannot be made because another failed is skipped, never guessed. Service
+// and storage are examined side by side, each within its own time, so that the answer comes within 20 seconds: a job's
+// patience of minutes would help nobody who waits at a terminal. The first failure decides the error, and so the exit
+// code: the one that the job would have ended with. Of the clock the header Date is taken, in whole seconds, because it
+// comes with every reply, also when the credentials are wrong.
 //
 // # Errors
 //

@@ -113,7 +113,7 @@ func (p *patient) address() Check {
 
 // unreachable is a failure that may pass.
 func unreachable(err error, message, remedy string) Check {
-	return failed(&client.Error{Fault: client.Unreachable, Op: "connection", Message: message, Err: err, Remedy: remedy})
+	return failed(&client.Error{Fault: client.Unreachable, Op: "network", Message: message, Err: err, Remedy: remedy})
 }
 
 // resolve looks up the host to be connected to: the service, or the proxy in front of it.

@@ -166,7 +166,7 @@ func TestDoctorService(t *testing.T) {
 	}
 }
 
-const serviceChecks = 9
+const serviceChecks = 9 // which come first
 
 // doctorAt returns a doctor whom only the storage can worry.
 func doctorAt(t *testing.T, out string) jobs.Doctor {
@@ -295,7 +295,10 @@ func TestDoctorStorageOutOfReach(t *testing.T) {
 	t.Cleanup(func() { _ = silent.Close() })
 	target := objectstest.S3(t)
 	t.Setenv("AWS_ENDPOINT_URL", "http://"+silent.Addr().String())
-	if err := checkStorage(t, doctorAt(t, target.URI), "fssss", "out of reach"); !errors.Is(err, objects.ErrUnavailable) {
+	d := doctorAt(t, target.URI)
+	d.Store = &objects.Store{GiveUpAfter: time.Second}
+	defer d.Store.Close()
+	if err := checkStorage(t, d, "fssss", "out of reach"); !errors.Is(err, objects.ErrUnavailable) {
 		t.Error(err)
 	}
 }
