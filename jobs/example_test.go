@@ -54,3 +54,30 @@ func ExampleMap() {
 	// committed 1 map[INVALID_IDENTIFIER:1 OPTOUT:1]
 	// 1 runs, 3 parts, 4 rows recounted: 0 damaged <nil>
 }
+
+// What a job needs is looked at first. Here the key may not map.
+func ExampleDoctor() {
+	ctx := context.Background()
+	operator, err := sandbox.New(sandbox.Options{Roles: []string{"GENERATOR"}})
+	if err != nil {
+		panic(err)
+	}
+	url, stop, err := operator.Start("")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = stop(ctx) }()
+
+	found := jobs.Doctor{
+		BaseURL:      url,
+		APIKey:       client.NewSecret(operator.APIKey()),
+		ClientSecret: client.NewSecret(operator.ClientSecret()),
+	}.Examine(ctx)
+	for _, c := range found.Checks {
+		if c.State == jobs.StateFail {
+			fmt.Println(c.Name+":", c.Remedy)
+		}
+	}
+	// Output:
+	// identity/map: the API key is unknown, or lacks the MAPPER role, or belongs to another environment than 127.0.0.1
+}
