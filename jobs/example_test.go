@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mapper/client"
 	"mapper/client/objects"
@@ -75,9 +76,9 @@ func ExampleDoctor() {
 	}.Examine(ctx)
 	for _, c := range found.Checks {
 		if c.State == jobs.StateFail {
-			fmt.Println(c.Name+":", c.Remedy)
+			fmt.Println(c.Name+":", strings.Replace(c.Remedy, url[len("http://"):], "HOST", 1))
 		}
 	}
 	// Output:
-	// identity/map: the API key is unknown, or lacks the MAPPER role, or belongs to another environment than 127.0.0.1
+	// identity/map: the API key is unknown, or lacks the MAPPER role, or belongs to another environment than HOST
 }
