@@ -1,13 +1,35 @@
 package jobs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // UsageError is a job that cannot be meant as it stands: the user has to say it differently.
-type UsageError struct{ message string }
+type UsageError struct {
+	message string
+	setting string // the one that is wrong, as a key of job files; empty when it is not one setting
+}
 
 // Error returns what is wrong and what to write instead.
 func (e *UsageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error {
 	return &UsageError{message: fmt.Sprintf(format, args...)}
+}
+
+// settingf is an error about one setting, which the message names as a flag.
+func settingf(setting, format string, args ...any) error {
+	return &UsageError{setting: setting, message: flagNamed(setting) + " " + fmt.Sprintf(format, args...)}
+}
+
+// flagNamed returns the flag of a setting.
+func flagNamed(setting string) string { return "--" + strings.ReplaceAll(setting, "_", "-") }
+
+// inFile returns the message for who wrote the setting into a job file.
+func (e *UsageError) inFile() string {
+	if rest, ok := strings.CutPrefix(e.message, flagNamed(e.setting)); ok {
+		return e.setting + rest
+	}
+	return e.message
 }

@@ -99,14 +99,14 @@ func (m Map) withDefaults() (Map, error) {
 		m.Memory = DefaultMemory
 	}
 	if m.Memory < minMemory {
-		return m, usagef("--memory %s is too little; the least is %s", humanize.Bytes(uint64(m.Memory)), humanize.Bytes(minMemory))
+		return m, settingf("memory", "%s is too little; the least is %s", humanize.Bytes(uint64(m.Memory)), humanize.Bytes(minMemory))
 	}
 	if m.PartBytes == 0 {
 		m.PartBytes = m.Memory / 4
 	}
 	read, err := m.reading().Resolve()
 	if err != nil {
-		return m, usagef("%v", err)
+		return m, &UsageError{setting: m.misread(), message: err.Error()}
 	}
 	m.Encoding, m.Delimiter, m.Quote = read.Encoding, read.Delimiter, read.Quote
 	if m.MaxBatch == 0 {
@@ -129,22 +129,50 @@ func (m *Map) reading() sources.Options {
 	return sources.Options{Store: m.Store, Format: m.Format, Stdin: m.Stdin, Encoding: m.Encoding, Delimiter: m.Delimiter, Quote: m.Quote, NoHeader: m.NoHeader}
 }
 
+// misread says which setting it is that keeps the inputs from being read as the job says.
+func (m *Map) misread() string {
+	for _, of := range []struct {
+		setting string
+		alone   sources.Options
+	}{
+		{"encoding", sources.Options{Format: m.Format, Encoding: m.Encoding}},
+		{"delimiter", sources.Options{Format: m.Format, Delimiter: m.Delimiter}},
+		{"quote", sources.Options{Format: m.Format, Quote: m.Quote}},
+		{"no_header", sources.Options{Format: m.Format, NoHeader: m.NoHeader}},
+	} {
+		if _, err := of.alone.Resolve(); err != nil {
+			return of.setting
+		}
+	}
+	return "delimiter" // each is right alone
+}
+
 func (m *Map) check() error {
 	switch {
 	case len(m.Inputs) == 0:
 		return usagef("no input; name a file, a folder, a glob, or - for standard input")
 	case m.RunID != "" && !table.ValidRunID(m.RunID):
-		return usagef("--run-id %q is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit", m.RunID)
+		return settingf("run_id", "%q is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit", m.RunID)
 	case m.MaxBatch < 1 || m.MaxBatch > uid2.MaxItems:
-		return usagef("--max-batch %d: a request takes 1 to %d identities", m.MaxBatch, uid2.MaxItems)
+		return settingf("max_batch", "%d: a request takes 1 to %d identities", m.MaxBatch, uid2.MaxItems)
 	case m.MaxInFlight < 1:
-		return usagef("--max-in-flight %d: at least 1", m.MaxInFlight)
+		return settingf("max_in_flight", "%d: at least 1", m.MaxInFlight)
 	case m.MaxInvalid != nil && !(*m.MaxInvalid >= 0 && *m.MaxInvalid <= 1):
-		return usagef("--max-invalid %g is a share, from 0 to 1", *m.MaxInvalid)
-	case m.Limit < 0 || m.PartRows < 0 || m.PartBytes < 0 || m.PartInterval < 0 || !(m.MaxRPS >= 0):
-		return usagef("a number that says how many or how long cannot be negative")
+		return settingf("max_invalid", "%g is a share, from 0 to 1", *m.MaxInvalid)
+	case m.Limit < 0:
+		return settingf("limit", "%d: it cannot be negative", m.Limit)
+	case m.PartRows < 0:
+		return settingf("part_rows", "%d: it cannot be negative", m.PartRows)
+	case m.PartBytes < 0:
+		return settingf("part_bytes", "%d: it cannot be negative", m.PartBytes)
+	case m.PartInterval < 0:
+		return settingf("part_interval", "%s: it cannot be negative", m.PartInterval)
+	case m.GiveUpAfter < 0:
+		return settingf("give_up_after", "%s: it cannot be negative", m.GiveUpAfter)
+	case !(m.MaxRPS >= 0):
+		return settingf("max_rps", "%g: it cannot be negative", m.MaxRPS)
 	case m.PartBytes > m.Memory/2:
-		return usagef("--part-bytes %s: an open part may have half of --memory %s at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
+		return settingf("part_bytes", "%s: an open part may have half of --memory %s at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
 	case len(m.Inputs) > 1 && slices.Contains(m.Inputs, stdin):
 		return usagef("standard input (-) is read alone, without other inputs")
 	}

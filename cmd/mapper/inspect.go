@@ -31,7 +31,7 @@ func (a *app) inspect() *cobra.Command {
 			if dataset != "" {
 				return a.listFiles(c.Context(), args[0], dataset)
 			}
-			if err := checkReadFlags(c); err != nil {
+			if err := checkGiven(c); err != nil {
 				return err
 			}
 			read.Store = &a.store

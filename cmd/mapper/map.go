@@ -5,20 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mapper/client"
 	"mapper/client/uid2"
 	"mapper/jobs"
 	"mapper/normalize"
-	"mapper/sinks"
 	"mapper/sources"
 )
 
@@ -112,75 +109,59 @@ func addReadFlags(c *cobra.Command, encoding *sources.Encoding, delimiter, quote
 	flags.BoolVar(noHeader, "no-header", false, "the first line of CSV and TSV is data, and columns are named 1, 2, 3 and so on (default: found out)")
 }
 
-// checkReadFlags refuses empty values, which could mean none as well as the default.
-func checkReadFlags(c *cobra.Command) error {
-	for name, instead := range map[string]string{"delimiter": "leave the flag out to have it found", "quote": "give none if nothing is quoted"} {
-		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-			return usagef("--%s is empty; %s", name, instead)
+// checkGiven refuses values that mean the default when nobody gives them.
+func checkGiven(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if wrong := jobs.CheckGiven(f.Name, f.Value.String()); wrong != nil && err == nil {
+			err = usagef("--%s %w", f.Name, wrong)
 		}
-	}
-	return nil
+	})
+	return err
 }
 
 // completeMap fills the job from flags that need parsing.
 func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
-	if job.Service, err = uid2.ParseService(f.service); err != nil {
-		return usagef("--service %q is neither uid2 nor euid", f.service)
-	}
-	if f.format != "auto" {
-		job.Format = sources.Format(f.format)
-		if !slices.Contains([]sources.Format{sources.CSV, sources.TSV, sources.NDJSON, sources.Text, sources.Parquet, sources.Arrow}, job.Format) {
-			return usagef("--format %q is none of auto, csv, tsv, ndjson, parquet, arrow, text", f.format)
-		}
-	}
-	if err := checkReadFlags(c); err != nil {
+	if err := checkGiven(c); err != nil {
 		return err
 	}
-	switch f.hygiene {
-	case "on":
-	case "off":
-		job.Hygiene = jobs.HygieneOff
-	default:
-		return usagef("--hygiene %q is neither on nor off", f.hygiene)
+	if job.Service, err = jobs.ParseService(f.service); err != nil {
+		return usagef("--service %w", err)
 	}
-	if job.Compression, err = sinks.ParseCompression(f.compression); err != nil {
-		return usagef("--compression %q is none of none, snappy, zstd", f.compression)
+	if job.Format, err = jobs.ParseFormat(f.format); err != nil {
+		return usagef("--format %w", err)
 	}
-	if job.Memory, err = bytesFlag("memory", f.memory); err != nil {
-		return err
+	if job.Hygiene, err = jobs.ParseHygiene(f.hygiene); err != nil {
+		return usagef("--hygiene %w", err)
+	}
+	if job.Compression, err = jobs.ParseCompression(f.compression); err != nil {
+		return usagef("--compression %w", err)
+	}
+	if job.Memory, err = jobs.ParseSize(f.memory); err != nil {
+		return usagef("--memory %w", err)
 	}
 	if f.partBytes != "" {
-		if job.PartBytes, err = bytesFlag("part-bytes", f.partBytes); err != nil {
-			return err
+		if job.PartBytes, err = jobs.ParseSize(f.partBytes); err != nil {
+			return usagef("--part-bytes %w", err)
 		}
 	}
-	for _, name := range []string{"max-batch", "max-in-flight", "part-rows", "give-up-after", "part-interval", "max-rps"} {
-		if flag := c.Flags().Lookup(name); flag.Changed && strings.Trim(flag.Value.String(), "0s.") == "" {
-			return usagef("--%s 0: leave the flag out to have its default", name)
-		}
-	}
-	if c.Flags().Changed("max-poison") && job.MaxPoison == 0 {
-		job.MaxPoison = -1 // none
+	if c.Flags().Changed("max-poison") {
+		job.MaxPoison = jobs.PoisonLimit(job.MaxPoison)
 	}
 	if c.Flags().Changed("max-invalid") {
 		job.MaxInvalid = &f.maxInvalid
 	}
-	job.Stdin, job.Version, job.Log = a.stdin, version, a.log
+	a.surround(job)
 	return nil
 }
 
-func bytesFlag(name, value string) (int64, error) {
-	n, err := humanize.ParseBytes(value)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, usagef("--%s %q is no size; write a number with KB, MB or GB", name, value)
-	}
-	return int64(n), nil
+// surround gives a job what it needs of the program.
+func (a *app) surround(job *jobs.Map) {
+	job.Stdin, job.Version, job.Log = a.stdin, version, a.log
 }
 
-// credentials reads the base URL, API key and secret of the job's service from the environment.
+// credentials reads what the job lacks of base URL, API key and secret of its service from the environment.
 func (a *app) credentials(job *jobs.Map) error {
 	prefix := strings.ToUpper(job.Service.String())
-	read := func(name string) (string, error) { return a.secret(prefix + name) }
 	if job.BaseURL == "" {
 		url, err := a.optional(prefix + "_BASE_URL")
 		if err != nil {
@@ -188,16 +169,20 @@ func (a *app) credentials(job *jobs.Map) error {
 		}
 		job.BaseURL = url
 	}
-	key, err := read("_API_KEY")
-	if err != nil {
+	if err := a.credential(&job.APIKey, prefix+"_API_KEY"); err != nil {
 		return err
 	}
-	secret, err := read("_SECRET_KEY")
-	if err != nil {
-		return err
+	return a.credential(&job.ClientSecret, prefix+"_SECRET_KEY")
+}
+
+// credential reads a credential from the environment, unless there is one.
+func (a *app) credential(credential *client.Secret, name string) error {
+	if !credential.IsZero() {
+		return nil
 	}
-	job.APIKey, job.ClientSecret = client.NewSecret(key), client.NewSecret(secret)
-	return nil
+	text, err := a.secret(name)
+	*credential = client.NewSecret(text)
+	return err
 }
 
 // optional returns the value of an environment variable, or of the file that NAME_FILE names, or nothing.
