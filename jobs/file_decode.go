@@ -37,10 +37,10 @@ type given struct {
 	values []scalar
 }
 
-// hide takes out of a message what the given values expand to: whose it is nobody knows.
-func (g given) hide(message string) string {
+// hide takes out of a message about a key what the given values expand to: it may be a credential by mistake.
+func (g given) hide(key, message string) string {
 	for _, v := range g.values {
-		message = v.hide(message)
+		message = v.hide(key, message)
 	}
 	return message
 }
@@ -178,7 +178,7 @@ func (d *decoder) assign(to keyedField, g given, list bool) error {
 			into = &(*texts)[len(*texts)-1]
 		}
 		if err := d.assignOne(to.key, into, v); err != nil {
-			return usagef("%s: %s%s", g.where, to.key, g.hide(err.Error()))
+			return usagef("%s: %s", g.where, g.hide(to.key, to.key+err.Error()))
 		}
 	}
 	if _, ok := into.(*client.Secret); ok && !g.values[0].expanded {
@@ -227,7 +227,7 @@ func (d *decoder) override(set string) error {
 	texts := []string{text}
 	if _, ok := into.(*[]string); ok && text != "" {
 		if texts, err = csv.NewReader(strings.NewReader(text)).Read(); err != nil {
-			return usagef("--set: %s: %v; write a,b and quote what has a comma in it", key, err)
+			return usagef("--set: %s: the quotes in the list do not match; write a,b and quote only what has a comma in it", key)
 		}
 	}
 	g := given{where: where}

@@ -32,17 +32,22 @@ type scalar struct {
 	expanded bool
 }
 
-// hide writes a value into a message as it stands in the file, not as what it expands to.
-func (v scalar) hide(message string) string {
+// hide writes a value into a message as it stands in the file, not as what it expands to. The message begins with
+// the key.
+func (v scalar) hide(key, message string) string {
 	if !v.expanded {
 		return message
 	}
 	message = strings.ReplaceAll(message, strconv.Quote(v.text), strconv.Quote(v.written))
-	if v.text != "" && strings.Contains(strings.ToLower(message), strings.ToLower(v.text)) {
-		return ": what this expands to is not possible here"
+	if len(v.text) >= leastSecret && strings.Contains(strings.ToLower(message), strings.ToLower(v.text)) {
+		return key + ": what it expands to is not possible here"
 	}
 	return message
 }
+
+// leastSecret is the length from which on a text may be a credential that got to the wrong key. What is shorter may
+// be part of a message by chance.
+const leastSecret = 6
 
 // scalars returns the values of a node.
 func (d *decoder) scalars(key string, n ast.Node) ([]scalar, error) {

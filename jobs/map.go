@@ -172,7 +172,7 @@ func (m *Map) check() error {
 	case !(m.MaxRPS >= 0):
 		return settingf("max_rps", "%g: it cannot be negative", m.MaxRPS)
 	case m.PartBytes > m.Memory/2:
-		return settingf("part_bytes", "%s: an open part may have half of --memory %s at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
+		return settingf("part_bytes", "%s: an open part may have half of the memory, %s, at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
 	case len(m.Inputs) > 1 && slices.Contains(m.Inputs, stdin):
 		return usagef("standard input (-) is read alone, without other inputs")
 	}
