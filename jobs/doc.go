@@ -12,6 +12,14 @@
 //
 // The state itself is kept by [mapper/jobs/table].
 //
+// # Job files
+//
+// A [File] is a job in YAML, which [ReadFile] reads and [File.Map] turns into a job. Flags and files are parsed by the
+// same functions ([ParseFormat], [ParseSize], ...) and checked by the same job, so that one means what the other
+// means, and both have the same identity: a file continues what flags began. An error about one setting knows which
+// it is, so that it can be said with the line in the file. Messages show values as they stand in the file, never
+// what ${VAR} or ${file:/path} expand to, and nothing of a credential. job.schema.json is the same for editors.
+//
 // # Columns
 //
 // When the user names no column, those with identifiers are found: the name of a column is split into words, which
