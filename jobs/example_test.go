@@ -82,3 +82,20 @@ func ExampleDoctor() {
 	// Output:
 	// identity/map: the API key is unknown, or lacks the MAPPER role, or belongs to another environment than HOST
 }
+
+// A job that is written in a file.
+func ExampleReadFile() {
+	file, err := jobs.ReadFile("examples/nightly.yaml", jobs.FileOptions{
+		Set: []string{"max_in_flight=10"},
+		Env: func(name string) (string, bool) {
+			value, ok := map[string]string{"EXPORT": "gs://crm/export/2026-11-21", "TABLE": "gs://ids/uid2"}[name]
+			return value, ok
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	job := file.Map() // to be given credentials, and run
+	fmt.Println(job.Inputs, job.Columns.Email, job.MaxInFlight, job.Out)
+	// Output: [gs://crm/export/2026-11-21/*.csv] [email alt_email] 10 gs://ids/uid2
+}

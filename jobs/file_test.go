@@ -286,6 +286,18 @@ func TestCredentialsInTheFile(t *testing.T) {
 	}
 }
 
+// TestFileOfWindows: a byte order mark and CRLF are no part of keys and values, and lines are counted all the same.
+func TestFileOfWindows(t *testing.T) {
+	text := "\ufeff" + strings.ReplaceAll(least, "\n", "\r\n")
+	file, _, err := read(t, text)
+	if err != nil || file.Kind != "map" || file.Out != "ids" {
+		t.Errorf("%+v, %v", file, err)
+	}
+	if _, _, err = read(t, text+"max_inflight: 3\r\n"); err == nil || !strings.HasPrefix(err.Error(), "job.yaml:4: ") {
+		t.Errorf("%v, which is in line 4", err)
+	}
+}
+
 func TestFileIsMissing(t *testing.T) {
 	_, err := jobs.ReadFile("no.yaml", jobs.FileOptions{})
 	if want := "job file: open no.yaml: no such file or directory"; err == nil || err.Error() != want {
