@@ -67,7 +67,7 @@ func fieldsOf(prefix string, of reflect.Value) (fields []keyedField) {
 
 // decode reads the text of a job file.
 func (d *decoder) decode(text []byte) error {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte order mark, which editors on Windows write
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))                          // a byte order mark, which editors on Windows write
 	parsed, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // which are found here, with both lines
 	if err != nil {
 		var syntax yaml.Error
