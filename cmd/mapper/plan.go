@@ -1,7 +1,10 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mapper/jobs"
 )
@@ -9,19 +12,25 @@ import (
 func (a *app) plan() *cobra.Command {
 	var job jobs.Map
 	var f mapFlags
+	var sets []string
 	c := &cobra.Command{
-		Use:   "plan INPUT...",
+		Use:   "plan INPUT... | JOB.yaml",
 		Short: "Say what map would do: columns, counts, requests, time",
 		Long: "plan reads the inputs as map does, normalizes and counts all of them, and says which columns it would take and why,\n" +
 			"how many identities it would ask, in how many requests, and how long these take. It asks nobody and writes nothing,\n" +
-			"and needs no credentials. It takes the flags of map; those about writing make no difference. With --limit it looks\n" +
-			"at the first rows alone.",
+			"and needs no credentials. It takes the flags of map, or a job file and --set; what is about writing makes no\n" +
+			"difference. With --limit it looks at the first rows alone.",
 		Example: "  mapper plan customers.csv --id customer_id\n" +
-			"  mapper plan 's3://crm/export/*.csv.gz' --email email --limit 1000000 --json",
+			"  mapper plan 's3://crm/export/*.csv.gz' --email email --limit 1000000 --json\n" +
+			"  mapper plan nightly.yaml --set limit=1000000",
 		Args: someInput,
 		RunE: func(c *cobra.Command, inputs []string) error {
 			job.Inputs = inputs
-			if err := a.completeMap(c, &job, &f); err != nil {
+			read := func() error { return a.completeMap(c, &job, &f) }
+			if isJobFile(inputs) {
+				read = func() error { return a.planned(c, inputs[0], sets, &job) }
+			}
+			if err := read(); err != nil {
 				return err
 			}
 			limitMemory(job.Memory)
@@ -36,5 +45,31 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	addMapFlags(c, &job, &f)
+	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the job file says")
 	return c
+}
+
+// isJobFile says whether what is to be planned is a job file: no input is YAML.
+func isJobFile(inputs []string) bool {
+	return len(inputs) == 1 && (strings.HasSuffix(inputs[0], ".yaml") || strings.HasSuffix(inputs[0], ".yml"))
+}
+
+// planned reads the job of a file, with which no flag of map goes.
+func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Map) error {
+	var other string
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "set" && c.InheritedFlags().Lookup(f.Name) == nil {
+			other = f.Name
+		}
+	})
+	if other != "" {
+		return usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
+	}
+	file, err := jobs.ReadFile(path, jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
+	if err != nil {
+		return err
+	}
+	*job = file.Map()
+	a.surround(job)
+	return nil
 }
