@@ -2,13 +2,11 @@ package objects
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -40,15 +38,7 @@ func azureRetry(timeout time.Duration) policy.RetryOptions {
 // mayPass says whether the next attempt may do better.
 func mayPass(resp *http.Response, err error) bool {
 	if err != nil {
-		var name *net.DNSError
-		var certificate *tls.CertificateVerificationError
-		switch {
-		case errors.As(err, &name):
-			return !name.IsNotFound
-		case errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch):
-			return false
-		}
-		return true
+		return !isLasting(err)
 	}
 	switch resp.Header.Get(azureErrorCode) {
 	case "Md5Mismatch", "Crc64Mismatch": // damaged on the way

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -73,6 +74,14 @@ func (e *Error) Unwrap() []error {
 }
 
 var misleading = []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded}
+
+// isLasting says whether an error of a connection will be there the next time too: no such host, a certificate that
+// nobody trusts, plain text where TLS is spoken.
+func isLasting(err error) bool {
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &name) && name.IsNotFound || errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch)
+}
 
 // called makes an error about what the user has named in other words.
 func called(uri string, err error) error {

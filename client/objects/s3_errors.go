@@ -2,7 +2,6 @@ package objects
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -77,8 +76,7 @@ func newS3Retryer() aws.Retryer {
 
 // isS3Hopeless knows errors that look to the SDK like those of a connection, and do not pass.
 func isS3Hopeless(err error) aws.Ternary {
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch) {
+	if isLasting(err) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary
