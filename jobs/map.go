@@ -190,10 +190,7 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	if m.Out == "" {
 		return nil, usagef("no output; name a folder with --out")
 	}
-	if m.Store == nil {
-		m.Store = &objects.Store{GiveUpAfter: m.GiveUpAfter}
-		defer m.Store.Close() // which only lets go of idle connections
-	}
+	defer m.connect(ctx)()
 	t, err := table.Open(ctx, m.Store, m.Out)
 	var storage *objects.Error
 	switch {
@@ -211,11 +208,6 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return done, err
 		}
 	}
-	if m.Stdin != nil {
-		var letGo func()
-		m.Stdin, letGo = sources.Interruptible(ctx, m.Stdin)
-		defer letGo()
-	}
 	api, err := m.client()
 	if err != nil {
 		return nil, err
@@ -231,6 +223,19 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 		err = release
 	}
 	return summary, err
+}
+
+// connect readies what inputs are read through. Standard input is not read yet.
+func (m *Map) connect(ctx context.Context) (letGo func()) {
+	letStore, letStdin := func() {}, func() {}
+	if m.Store == nil {
+		store := &objects.Store{GiveUpAfter: m.GiveUpAfter}
+		m.Store, letStore = store, func() { store.Close() }
+	}
+	if m.Stdin != nil {
+		m.Stdin, letStdin = sources.Interruptible(ctx, m.Stdin)
+	}
+	return func() { letStdin(); letStore() }
 }
 
 // committed returns the summary of a run that has been committed before, or nil.

@@ -61,15 +61,7 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Store == nil {
-		m.Store = &objects.Store{GiveUpAfter: m.GiveUpAfter}
-		defer m.Store.Close()
-	}
-	if m.Stdin != nil {
-		var letGo func()
-		m.Stdin, letGo = sources.Interruptible(ctx, m.Stdin)
-		defer letGo()
-	}
+	defer m.connect(ctx)()
 	found, err := m.list(ctx)
 	if err != nil {
 		return nil, err

@@ -217,11 +217,16 @@ func limitMemory(budget int64) {
 	debug.SetMemoryLimit(max(cmp.Or(budget, jobs.DefaultMemory), jobs.DefaultMemory/4) + 16_000_000)
 }
 
-// runMap runs a job with progress and prints its summary.
-func (a *app) runMap(ctx context.Context, job jobs.Map) error {
+// begin gives a job its memory and shows its progress until stop is called.
+func (a *app) begin(job *jobs.Map) (stop func()) {
 	limitMemory(job.Memory)
 	job.Monitor = new(jobs.Monitor)
-	stop := a.watch(job.Monitor)
+	return a.watch(job.Monitor)
+}
+
+// runMap runs a job with progress and prints its summary.
+func (a *app) runMap(ctx context.Context, job jobs.Map) error {
+	stop := a.begin(&job)
 	summary, err := job.Run(ctx)
 	stop()
 	if summary != nil {

@@ -33,9 +33,7 @@ func (a *app) plan() *cobra.Command {
 			if err := read(); err != nil {
 				return err
 			}
-			limitMemory(job.Memory)
-			job.Monitor = new(jobs.Monitor)
-			stop := a.watch(job.Monitor)
+			stop := a.begin(&job)
 			estimate, err := job.Plan(c.Context())
 			stop()
 			if err != nil {
