@@ -53,6 +53,7 @@ type File struct {
 	Memory       Size              `yaml:"memory"`
 	RunID        string            `yaml:"run_id"`
 	Fresh        bool              `yaml:"fresh"`
+	Shard        Shard             `yaml:"shard"`
 }
 
 // FileColumns are the settings of a job file that name columns, as in [Columns].
@@ -139,7 +140,7 @@ func (f *File) Map() Map {
 		PhoneRegion: f.PhoneRegion, Hygiene: f.Hygiene,
 		Out: f.Out, Compression: f.Compression, PartRows: f.PartRows, PartBytes: int64(f.PartBytes), PartInterval: f.PartInterval,
 		MaxBatch: f.MaxBatch, MaxInFlight: f.MaxInFlight, MaxRPS: f.MaxRPS, GiveUpAfter: f.GiveUpAfter,
-		Memory: int64(f.Memory), MaxInvalid: f.MaxInvalid, AllowEmpty: f.AllowEmpty, Limit: f.Limit, RunID: f.RunID, Fresh: f.Fresh,
+		Memory: int64(f.Memory), MaxInvalid: f.MaxInvalid, AllowEmpty: f.AllowEmpty, Limit: f.Limit, RunID: f.RunID, Fresh: f.Fresh, Shard: f.Shard,
 	}
 	if f.MaxPoison != nil {
 		m.MaxPoison = PoisonLimit(*f.MaxPoison)

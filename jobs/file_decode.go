@@ -234,7 +234,7 @@ func (d *decoder) override(set string) error {
 	}
 	g := given{where: where}
 	for _, text := range texts {
-		g.values = append(g.values, scalar{text: text})
+		g.values = append(g.values, scalar{text: text, env: d.o.Env})
 	}
 	return d.assign(to, g, len(texts) > 1)
 }

@@ -30,6 +30,7 @@ type scalar struct {
 	written  string // before it
 	kind     string // what it is; empty when it comes from outside YAML, as text that can be anything
 	expanded bool
+	env      func(name string) (string, bool)
 }
 
 // hide writes a value into a message as it stands in the file, not as what it expands to. The message begins with
@@ -68,7 +69,7 @@ func (d *decoder) scalars(key string, n ast.Node) ([]scalar, error) {
 }
 
 func (d *decoder) scalar(key string, n ast.Node) (scalar, error) {
-	v := scalar{kind: kindOf(n)}
+	v := scalar{kind: kindOf(n), env: d.o.Env}
 	switch n := n.(type) {
 	case *ast.StringNode:
 		v.written = n.Value
@@ -170,6 +171,8 @@ func (v scalar) read(into any) error {
 		*p, err = parsed(v, ParseHygiene, isText)
 	case *sinks.Compression:
 		*p, err = parsed(v, ParseCompression, isText)
+	case *Shard:
+		*p, err = parsed(v, func(text string) (Shard, error) { return ParseShard(text, v.env) }, isText)
 	case *normalize.Region:
 		*p, err = parsed(v, parseRegion, isText)
 	default:

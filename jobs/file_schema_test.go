@@ -62,6 +62,7 @@ var defOf = map[reflect.Type]string{
 	reflect.TypeFor[sources.Format]():    "format",
 	reflect.TypeFor[jobs.Hygiene]():      "hygiene",
 	reflect.TypeFor[sinks.Compression](): "compression",
+	reflect.TypeFor[jobs.Shard]():        "shard",
 }
 
 // TestSchemaHasTheKeysOfTheFile: every key of the one is in the other, and of the same type.
@@ -105,7 +106,7 @@ func TestSchemaMeansTheSame(t *testing.T) {
 	// For each definition, a key that has it, and values of each type of JSON.
 	keys := map[string]string{
 		"text": "environment", "texts": "input", "truth": "fresh", "whole": "limit", "number": "max_rps", "size": "memory",
-		"duration": "part_interval", "kind": "kind", "service": "service", "format": "format", "hygiene": "hygiene", "compression": "compression",
+		"duration": "part_interval", "kind": "kind", "service": "service", "shard": "shard", "format": "format", "hygiene": "hygiene", "compression": "compression",
 	}
 	values := map[string]string{"string": `"true story"`, "integer": "50000000", "number": "0.5", "boolean": "true", "array": "[a]", "object": "{a: b}"}
 	for name, def := range s.Defs {

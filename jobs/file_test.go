@@ -149,7 +149,7 @@ func fill(t *testing.T, of reflect.Value) {
 				if err := p.UnmarshalText([]byte("DE")); err != nil {
 					t.Fatal(err)
 				}
-			case *jobs.FileColumns:
+			case *jobs.FileColumns, *jobs.Shard:
 				fill(t, f)
 			default: // a credential
 				f.Set(reflect.ValueOf(client.NewSecret("x")))

@@ -84,15 +84,17 @@ func stateOf(ctx context.Context, t *table.Table, r table.Run, live bool) (RunSt
 	if err != nil {
 		return s, err
 	}
-	chain, err := t.Chain(ctx, r.ID, shard)
+	chains, err := t.Chains(ctx, &plan)
 	if err != nil {
 		return s, err
 	}
 	s.Kind, s.StartedAt = plan.Kind, plan.StartedAt
-	for _, l := range chain.Links {
-		s.Parts += len(l.Files)
-		for _, in := range l.Inputs {
-			s.Counts.Add(&in.Counts)
+	for _, c := range chains {
+		for _, l := range c.Links {
+			s.Parts += len(l.Files)
+			for _, in := range l.Inputs {
+				s.Counts.Add(&in.Counts)
+			}
 		}
 	}
 	return s, nil

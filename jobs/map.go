@@ -64,6 +64,7 @@ type Map struct {
 	Limit      int64    // rows to read at most; 0 is all
 	RunID      string   // default: UTC time and 4 random characters
 	Fresh      bool     // do not continue an unfinished run of the same job
+	Shard      Shard    // which slice of the input this process works on; MaxInFlight and MaxRPS are of all slices together
 
 	Version string       // of the program, for the service and the files
 	Log     *slog.Logger // default: none
@@ -176,7 +177,7 @@ func (m *Map) check() error {
 	case len(m.Inputs) > 1 && slices.Contains(m.Inputs, stdin):
 		return usagef("standard input (-) is read alone, without other inputs")
 	}
-	return nil
+	return m.checkShard()
 }
 
 // Run runs the job: it continues an unfinished run of the same job or plans a new one, works it off, and
@@ -204,8 +205,11 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	}
 	if m.RunID != "" {
 		done, err := committed(ctx, t, m.RunID)
-		if err != nil || done != nil {
-			return done, err
+		if err != nil {
+			return nil, err
+		}
+		if done != nil {
+			return summarize(t, done, StatusAlreadyCommitted), nil
 		}
 	}
 	api, err := m.client()
@@ -238,8 +242,8 @@ func (m *Map) connect(ctx context.Context) (letGo func()) {
 	return func() { letStdin(); letStore() }
 }
 
-// committed returns the summary of a run that has been committed before, or nil.
-func committed(ctx context.Context, t *table.Table, id string) (*Summary, error) {
+// committed returns the manifest of a run that has been committed before, or nil. It fails when the run was aborted.
+func committed(ctx context.Context, t *table.Table, id string) (*table.Manifest, error) {
 	manifest, err := t.Manifest(ctx, id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -249,10 +253,7 @@ func committed(ctx context.Context, t *table.Table, id string) (*Summary, error)
 	case manifest.Aborted:
 		return nil, fmt.Errorf("run %s: %w", id, table.ErrAborted)
 	}
-	if err := t.Finish(ctx, manifest); err != nil {
-		return nil, err
-	}
-	return summarize(t, manifest, StatusAlreadyCommitted), nil
+	return manifest, t.Finish(ctx, manifest)
 }
 
 func (m *Map) client() (*uid2.Client, error) {
@@ -266,8 +267,8 @@ func (m *Map) client() (*uid2.Client, error) {
 		Version:      m.Version,
 		Logger:       m.Log,
 		Transport: transport.Options{
-			MaxInFlight: m.MaxInFlight,
-			MaxRPS:      m.MaxRPS,
+			MaxInFlight: m.inFlight(),
+			MaxRPS:      m.rps(),
 			GiveUpAfter: m.GiveUpAfter,
 			OnRetry:     m.logRetries(),
 		},
@@ -296,22 +297,27 @@ func (m *Map) settings() map[string]string {
 		"phone_region_column": m.Columns.PhoneRegionColumn,
 		"hygiene":             map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
 		"limit":               fmt.Sprint(m.Limit),
+		"shards":              fmt.Sprint(m.Shard.count()),
 	}
 }
 
 func (m *Map) pipelineOptions(r *run) pipeline.Options {
+	maxInvalid := m.MaxInvalid
+	if m.Shard.count() > 1 {
+		maxInvalid = nil // it is of the whole run, which is known when the last shard commits
+	}
 	return pipeline.Options{
 		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff, Region: m.PhoneRegion},
-		Shard:        shard,
+		Shard:        m.Shard.K,
 		MaxBatch:     m.MaxBatch,
-		MaxInFlight:  m.MaxInFlight,
+		MaxInFlight:  m.inFlight(),
 		Memory:       m.Memory / 3,
 		PartRows:     m.PartRows,
 		PartBytes:    m.PartBytes,
 		PartInterval: m.PartInterval,
 		Limit:        m.Limit,
-		MaxInvalid:   m.MaxInvalid,
-		Before:       r.counts().Counts,
+		MaxInvalid:   maxInvalid,
+		Before:       r.counts(r.chain).Counts,
 		Progress:     &m.Monitor.progress,
 		Malformed:    m.logMalformed(),
 		Usage:        r.usage,

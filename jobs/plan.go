@@ -77,6 +77,7 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 		r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
 		e.addInput(l)
 	}
+	r.plan.Shards = deal(r.inputs, 1)
 	asked := new(unasked)
 	if err := m.count(ctx, r, asked); err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (e *Estimate) addInput(l looked) {
 
 // fill takes over what was counted.
 func (e *Estimate) fill(r *run, requests int64) {
-	m := r.manifest()
+	m := r.manifest(r.chain)
 	c := &m.Counts
 	e.Lines, e.Malformed, e.EmptyRows, e.Identifiers = c.Lines, c.Malformed, c.EmptyRows, c.Identifiers
 	e.Asked, e.Unique, e.Requests = c.Asked, c.UniqueEstimate, requests

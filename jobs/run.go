@@ -26,28 +26,58 @@ import (
 	"mapper/sources"
 )
 
-// run is one run that this process works on. There is one shard.
+// run is one run that this process works on, or of which it works on one shard.
 type run struct {
 	table   *table.Table
 	plan    table.Plan
-	inputs  []pipeline.Input
-	chain   *table.Chain
-	resumed int // links of the chain that earlier processes have made
+	shard   int
+	inputs  []pipeline.Input // what the shard reads
+	chain   *table.Chain     // of the shard
+	resumed int              // links of the chain that earlier processes have made
 	api     *uid2.Client
 	status  Status
 	result  *table.Manifest // once it is committed
 	release func() error    // of the lease
 }
 
-const shard = 0
-
-// open continues the unfinished run of the same job, or plans a new one, and takes its lease.
+// open continues the unfinished run of the same job, or plans a new one, and takes the lease of its shard.
 func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
+	r := &run{table: t, shard: m.Shard.K, status: StatusFailed}
+	inputs, err := m.planned(ctx, t, &r.plan)
+	if err != nil {
+		return nil, err
+	}
+	r.inputs = sliceOf(inputs, r.plan.Shards[r.shard])
+	if r.release, err = t.Lease(ctx, r.plan.RunID, r.shard); err != nil {
+		return nil, err
+	}
+	if err := r.resume(ctx, m); err != nil {
+		return nil, errors.Join(err, r.release())
+	}
+	return r, nil
+}
+
+// resume finds out how far the run and its shard have got.
+func (r *run) resume(ctx context.Context, m *Map) (err error) {
+	if r.chain, err = r.table.Chain(ctx, r.plan.RunID, r.shard); err != nil {
+		return err
+	}
+	// Somebody may have ended the run while we were about to begin.
+	if r.result, err = committed(ctx, r.table, r.plan.RunID); err != nil {
+		return err
+	}
+	if r.resumed = len(r.chain.Links); r.resumed > 0 {
+		m.Log.Info("continuing", "run_id", r.plan.RunID, "shard", m.Shard.String(), "parts", r.resumed, "rows", r.chain.Last().Cursor.Lines)
+	}
+	return nil
+}
+
+// planned finds the plan of the unfinished run of the same job, or makes that of a new one, and returns its inputs.
+func (m *Map) planned(ctx context.Context, t *table.Table, p *table.Plan) ([]pipeline.Input, error) {
 	found, err := m.find(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{table: t, status: StatusFailed}
 	fingerprint := fingerprintOf(m.settings(), found)
 	plan, others, err := m.unfinished(ctx, t, fingerprint, found)
 	if err != nil {
@@ -56,41 +86,34 @@ func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
 	for _, p := range others {
 		m.Log.Warn("the table has an unfinished run of another job", "run_id", p.RunID, "difference", m.difference(&p, found))
 	}
-	if plan == nil {
-		if !m.resumable() {
-			m.Log.Warn("standard input cannot be read again: if this run is interrupted, it starts from the beginning")
-		}
-		// Looking into inputs can take long, with standard input as long as its writer likes: nobody waits for it.
-		draft, inputs, err := m.draft(ctx, t, fingerprint, found)
-		if err != nil {
-			return nil, err
-		}
-		if plan, err = m.settle(ctx, t, draft, found); err != nil {
-			return nil, err
-		}
-		if plan.RunID == draft.RunID {
-			r.inputs = inputs
-		}
+	if plan != nil {
+		*p = *plan
+		return m.reopen(p), nil
 	}
-	r.plan = *plan
-	if r.inputs == nil {
-		r.inputs = m.reopen(plan)
+	if !m.resumable() {
+		m.Log.Warn("standard input cannot be read again: if this run is interrupted, it starts from the beginning")
 	}
-	if r.release, err = t.Lease(ctx, r.plan.RunID, shard); err != nil {
+	// Looking into inputs can take long, with standard input as long as its writer likes: nobody waits for it.
+	draft, inputs, err := m.draft(ctx, t, fingerprint, found)
+	if err != nil {
 		return nil, err
 	}
-	if r.chain, err = t.Chain(ctx, r.plan.RunID, shard); err != nil {
-		return nil, errors.Join(err, r.release())
+	if plan, err = m.settle(ctx, t, draft, found); err != nil {
+		return nil, err
 	}
-	if r.resumed = len(r.chain.Links); r.resumed > 0 {
-		m.Log.Info("continuing", "run_id", r.plan.RunID, "parts", r.resumed, "rows", r.chain.Last().Cursor.Lines)
+	if *p = *plan; p.Writer != draft.Writer {
+		return m.reopen(p), nil // somebody else has planned it
 	}
-	return r, nil
+	return inputs, nil
 }
 
 // settle makes a draft the plan of a new run, unless another process has planned the same job meanwhile: then it
-// returns that plan. One process at a time does this.
+// returns that plan. One process at a time does this; a run that has a name needs no turns, as its plan can be created
+// but once.
 func (m *Map) settle(ctx context.Context, t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
+	if draft.RunID == m.RunID {
+		return m.create(ctx, t, draft, found)
+	}
 	release, err := t.PlanningLease(ctx)
 	if err != nil {
 		return nil, err
@@ -110,11 +133,24 @@ func (m *Map) create(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if err != nil {
 		return nil, err
 	}
-	if stands.Fingerprint != draft.Fingerprint {
-		return nil, usagef("run %s is another job: %s; choose another --run-id", draft.RunID, m.difference(&stands, found))
+	if err := m.same(&stands, draft.Fingerprint, found); err != nil {
+		return nil, err
 	}
-	m.Log.Info("planned", "run_id", stands.RunID, "inputs", len(stands.Inputs))
+	m.Log.Info("planned", "run_id", stands.RunID, "inputs", len(stands.Inputs), "shards", len(stands.Shards))
 	return &stands, nil
+}
+
+// same fails when a plan is not one of this job. What other shards read is settled, whatever has come to the inputs
+// since: all go by the plan.
+func (m *Map) same(p *table.Plan, fingerprint string, found []objects.Object) error {
+	switch {
+	case p.Fingerprint == fingerprint:
+		return nil
+	case m.Shard.count() > 1 && maps.Equal(p.Job, m.settings()):
+		m.Log.Warn("the inputs are not those that the run was planned with; its plan stands", "run_id", p.RunID, "difference", m.difference(p, found))
+		return nil
+	}
+	return usagef("run %s is unfinished and is another job: %s; choose another --run-id", p.RunID, m.difference(p, found))
 }
 
 // resumable says whether the inputs can be read again.
@@ -133,10 +169,8 @@ func (m *Map) unfinished(ctx context.Context, t *table.Table, fingerprint string
 			return nil, nil, usagef("run %s is unfinished, and --fresh does not continue it; choose another --run-id", m.RunID)
 		case !m.resumable():
 			return nil, nil, usagef("run %s is unfinished and read standard input, which cannot be read again; choose another --run-id", m.RunID)
-		case p.Fingerprint != fingerprint:
-			return nil, nil, usagef("run %s is unfinished and is another job: %s; choose another --run-id", m.RunID, m.difference(&p, found))
 		}
-		return &p, nil, nil
+		return &p, nil, m.same(&p, fingerprint, found)
 	}
 	runs, err := t.Runs(ctx)
 	if err == nil {
@@ -197,7 +231,7 @@ func fingerprintOf(settings map[string]string, found []objects.Object) string {
 // draft looks into every input and returns what a plan of the job would be.
 func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (p table.Plan, inputs []pipeline.Input, err error) {
 	p = table.Plan{
-		RunID: m.RunID, Kind: "map", Service: m.Service.String(), Environment: m.Environment,
+		Writer: t.Writer, RunID: m.RunID, Kind: "map", Service: m.Service.String(), Environment: m.Environment,
 		StartedAt: time.Now().UTC(), Job: m.settings(), Fingerprint: fingerprint,
 	}
 	if p.RunID == "" {
@@ -224,6 +258,7 @@ func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, fou
 	case filled == 0 && !m.AllowEmpty:
 		return p, nil, errors.New("every input is empty; add --allow-empty if that is right")
 	}
+	p.Shards = deal(inputs, m.Shard.count())
 	_, err = m.writer(t, p.RunID, inputs)
 	return p, inputs, err
 }
@@ -321,8 +356,12 @@ func keptFields(inputs []pipeline.Input) ([]arrow.Field, error) {
 	return fields, nil
 }
 
-// work reads, asks and writes what is left of the run, and commits it.
+// work reads, asks and writes what is left of the shard, and commits the run when all its shards are done.
 func (r *run) work(ctx context.Context, m *Map) error {
+	if r.result != nil {
+		r.status = StatusAlreadyCommitted
+		return nil
+	}
 	w, err := m.writer(r.table, r.plan.RunID, r.inputs)
 	if err != nil {
 		return err
@@ -353,21 +392,38 @@ func (r *run) seal(m *Map) func(context.Context, pipeline.Part) error {
 		if err := r.chain.Append(ctx, p); err != nil {
 			return err
 		}
-		m.Log.Info("sealed", "run_id", r.plan.RunID, "part", p.N, "rows", p.Cursor.Lines)
-		return nil
+		m.Log.Info("sealed", "run_id", r.plan.RunID, "shard", m.Shard.String(), "part", p.N, "rows", p.Cursor.Lines)
+		// What is done for a run that was aborted is done for nothing.
+		_, err := committed(ctx, r.table, r.plan.RunID)
+		return err
 	}
 }
 
-// commit checks that everything is accounted for and makes the run visible.
+// commit makes the run visible if all its shards are done, and everything is accounted for.
 func (r *run) commit(ctx context.Context, m *Map) error {
-	manifest := r.manifest()
-	if err := r.check(manifest); err != nil {
+	chains, err := r.table.Chains(ctx, &r.plan)
+	if err != nil {
 		return err
 	}
-	if c := manifest.Counts; c.Lines == 0 {
-		m.Log.Warn("the input has no rows")
-	} else if c.Asked == 0 {
-		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
+	working := 0
+	for shard, c := range chains {
+		if !c.Last().Done {
+			working++
+		} else if err := r.check(shard, c); err != nil {
+			return err
+		}
+	}
+	if working > 0 {
+		r.status = StatusShardDone
+		m.Log.Info("this shard is done; the last one commits the run", "run_id", r.plan.RunID, "shard", m.Shard.String(), "shards_left", working)
+		return nil
+	}
+	manifest := r.manifest(chains...)
+	if manifest.Counts.UniqueEstimate, err = unique(chains); err != nil {
+		return err
+	}
+	if err := m.accept(&manifest); err != nil {
+		return err
 	}
 	stands, own, err := r.table.Commit(ctx, manifest)
 	if err != nil {
@@ -379,60 +435,98 @@ func (r *run) commit(ctx context.Context, m *Map) error {
 	return nil
 }
 
-// check is conservation: nothing is committed that does not add up, for each input and in all.
-func (r *run) check(m table.Manifest) error {
+// unique is how many different identities all chains have asked.
+func unique(chains []*table.Chain) (int64, error) {
+	lasts := make([]pipeline.Part, 0, len(chains))
+	for _, c := range chains {
+		lasts = append(lasts, c.Last())
+	}
+	return pipeline.Unique(lasts)
+}
+
+// accept refuses a run that adds up and is worth nothing.
+func (m *Map) accept(manifest *table.Manifest) error {
+	c := &manifest.Counts
+	seen, invalid := c.Identifiers+c.Malformed, c.Invalid()
+	switch {
+	case c.Lines == 0:
+		m.Log.Warn("the input has no rows")
+	case c.Asked == 0:
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
+	case m.MaxInvalid != nil && float64(invalid) > *m.MaxInvalid*float64(seen):
+		return &pipeline.TooManyInvalidError{Invalid: invalid, Seen: seen, Limit: *m.MaxInvalid}
+	}
+	return nil
+}
+
+// check is conservation: nothing is committed that does not add up, for each input and in all, in every shard.
+func (r *run) check(shard int, c *table.Chain) error {
+	bug := func(format string, args ...any) error {
+		return fmt.Errorf("run %s, shard %d: "+format+"; this is a bug, nothing is committed", append([]any{r.plan.RunID, shard}, args...)...)
+	}
+	m := r.manifest(c)
 	for _, in := range m.Inputs {
 		if err := in.Check(); err != nil {
-			return fmt.Errorf("%s: rows are not accounted for: %w; this is a bug, nothing is committed", in.URI, err)
+			return bug("%s: rows are not accounted for: %w", in.URI, err)
 		}
 	}
 	if err := m.Counts.Check(); err != nil {
-		return fmt.Errorf("rows are not accounted for: %w; this is a bug, nothing is committed", err)
+		return bug("rows are not accounted for: %w", err)
 	}
 	rows := map[string]int64{}
 	for _, p := range m.Parts {
 		rows[p.Dataset] += p.Rows
 	}
-	c := m.Counts.Counts
-	if rows[sinks.DatasetMapped] != c.Mapped || rows[sinks.DatasetRefreshFrom] != c.Mapped || rows[sinks.DatasetUnmapped] != c.UnmappedTotal() {
-		return fmt.Errorf("the parts hold %v rows, counted were %d mapped and %d unmapped; this is a bug, nothing is committed", rows, c.Mapped, c.UnmappedTotal())
+	counts := m.Counts.Counts
+	if rows[sinks.DatasetMapped] != counts.Mapped || rows[sinks.DatasetRefreshFrom] != counts.Mapped || rows[sinks.DatasetUnmapped] != counts.UnmappedTotal() {
+		return bug("the parts hold %v rows, counted were %d mapped and %d unmapped", rows, counts.Mapped, counts.UnmappedTotal())
 	}
 	return nil
 }
 
-// manifest adds up what the chain has sealed.
-func (r *run) manifest() table.Manifest {
+// manifest adds up what chains of the run have sealed.
+func (r *run) manifest(chains ...*table.Chain) table.Manifest {
 	p := &r.plan
 	m := table.Manifest{
 		RunID: p.RunID, Kind: p.Kind, Job: p.Job, Fingerprint: p.Fingerprint, Service: p.Service, Environment: p.Environment,
 		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: append([]string{}, p.Base...), Replaces: []string{},
 		Inputs: make([]table.ManifestInput, len(p.Inputs)),
-		Counts: r.counts(),
+		Counts: r.counts(chains...),
 	}
 	for i, in := range p.Inputs {
 		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version, Counts: noCounts()}
 	}
-	for _, l := range r.chain.Links {
-		for _, in := range l.Inputs {
-			m.Inputs[in.Input].Add(&in.Counts)
+	for _, c := range chains {
+		for _, l := range c.Links {
+			for _, in := range l.Inputs {
+				m.Inputs[p.Shards[c.Shard][in.Input].Input].Add(&in.Counts)
+			}
+			m.Parts = append(m.Parts, l.Files...)
 		}
-		m.Parts = append(m.Parts, l.Files...)
 	}
 	m.Calendar, m.Counts.Calendar = m.Counts.Calendar, nil
 	return m
 }
 
-// counts adds up what the chain has counted so far.
-func (r *run) counts() table.ManifestCounts {
-	c := table.ManifestCounts{Counts: noCounts()}
-	for _, l := range r.chain.Links {
-		c.Totals.Add(&l.Totals)
-		for _, in := range l.Inputs {
-			c.Counts.Add(&in.Counts)
+// counts adds up what chains of the run have counted so far.
+func (r *run) counts(chains ...*table.Chain) table.ManifestCounts {
+	counts := table.ManifestCounts{Counts: noCounts()}
+	for _, c := range chains {
+		shares := r.plan.Shards[c.Shard]
+		for _, l := range c.Links {
+			totals := l.Totals
+			totals.Repeated = slices.Clone(totals.Repeated)
+			for i := range totals.Repeated { // the shard counts what it reads, the run its inputs
+				totals.Repeated[i].Input = shares[totals.Repeated[i].Input].Input
+			}
+			counts.Totals.Add(&totals)
+			for _, in := range l.Inputs {
+				counts.Counts.Add(&in.Counts)
+			}
 		}
+		counts.UniqueEstimate += c.Last().Unique // of several shards [run.commit] knows better
 	}
-	c.UniqueEstimate = r.chain.Last().Unique
-	return c
+	return counts
 }
 
 func noCounts() pipeline.Counts { return pipeline.Counts{Unmapped: map[string]int64{}} }

@@ -20,6 +20,7 @@ type Status string
 const (
 	StatusCommitted        Status = "committed"
 	StatusAlreadyCommitted Status = "already_committed" // by an earlier command; this one did nothing
+	StatusShardDone        Status = "shard_done"        // this shard is done, others are not yet; the last one commits
 	StatusInterrupted      Status = "interrupted"       // the same command continues it
 	StatusFailed           Status = "failed"            // unfinished; what is sealed is kept
 )
@@ -51,27 +52,32 @@ func summarize(t *table.Table, m *table.Manifest, status Status) *Summary {
 	}
 }
 
+// summary says what this process has done. Before the commit its counts are those of the shard.
 func (r *run) summary(began time.Time) *Summary {
 	manifest := r.result
 	if manifest == nil {
-		m := r.manifest()
+		m := r.manifest(r.chain)
 		manifest = &m
 	}
 	s := summarize(r.table, manifest, r.status)
 	s.Seconds = time.Since(began).Seconds()
-	done := s.Counts.Lines
-	asked := r.usage() // also for what is not sealed
-	s.Counts.Requests, s.Counts.Retries, s.Counts.Throttled = asked.Requests, asked.Retries, asked.Throttled
 	for _, l := range r.chain.Links[:r.resumed] {
 		s.PartsResumed += len(l.Files)
-		s.Counts.Requests += l.Totals.Requests
-		s.Counts.Retries += l.Totals.Retries
-		s.Counts.Throttled += l.Totals.Throttled
+	}
+	var own table.ManifestCounts // what this process has sealed
+	for _, l := range r.chain.Links[r.resumed:] {
+		own.Totals.Add(&l.Totals)
 		for _, in := range l.Inputs {
-			done -= in.Lines
+			own.Counts.Add(&in.Counts)
 		}
 	}
-	s.RowsPerSecond = float64(done) / s.Seconds
+	if r.status != StatusAlreadyCommitted { // then others have counted what is there
+		asked := r.usage() // also for what is not sealed
+		s.Counts.Requests += asked.Requests - own.Requests
+		s.Counts.Retries += asked.Retries - own.Retries
+		s.Counts.Throttled += asked.Throttled - own.Throttled
+	}
+	s.RowsPerSecond = float64(own.Lines) / s.Seconds
 	return s
 }
 

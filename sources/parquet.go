@@ -267,7 +267,7 @@ func (r *parquetReader) next() (*Batch, error) {
 	columns := r.take()
 	b.Malformed = notText(columns, rows, b.Start.Row)
 	b.Record = newRecord(r.schema, columns, rows)
-	b.Read = int64(float64(r.in.Object.Size) * float64(r.row) / float64(r.file.NumRows()))
+	b.Read = share(r.in.Object.Size, r.row, r.file.NumRows())
 	return b, nil
 }
 

@@ -34,6 +34,25 @@ func (in *Input) Cut(s Split) *Input {
 	return &cut
 }
 
+// Span returns which bytes of the stored object the split covers, for Parquet by its share of the rows. Batch.Read lies
+// between them. A size that is not known makes to negative.
+func (in *Input) Span() (from, to int64) {
+	rows := max(1, in.Layout.Rows)
+	if in.split == (Split{}) || in.checkSplit() != nil || in.Layout.Rows == 0 {
+		return 0, in.Object.Size
+	}
+	end := in.splitStart().Row
+	for _, n := range in.Layout.Groups[in.split.First:in.split.Last] {
+		end += n
+	}
+	return share(in.Object.Size, in.splitStart().Row, rows), share(in.Object.Size, end, rows)
+}
+
+// share returns part/whole of size.
+func share(size, part, whole int64) int64 {
+	return int64(float64(size) * float64(part) / float64(whole))
+}
+
 // checkSplit refuses a split that the input does not have.
 func (in *Input) checkSplit() error {
 	s, groups := in.split, len(in.Layout.Groups)

@@ -21,8 +21,8 @@ import (
 
 // mapFlags are the flags of map that are not fields of the job as they stand.
 type mapFlags struct {
-	service, format, hygiene, compression, memory, partBytes string
-	maxInvalid                                               float64
+	service, format, hygiene, compression, memory, partBytes, shard string
+	maxInvalid                                                      float64
 }
 
 func (a *app) mapCommand() *cobra.Command {
@@ -97,6 +97,7 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
 	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
 	flags.StringVar(&job.RunID, "run-id", "", "name of the run (default: the time and 4 random characters)")
+	flags.StringVar(&f.shard, "shard", "0/1", "slice `K/N` of the input for this process, K from 0; /N takes K from $JOB_COMPLETION_INDEX; needs --run-id")
 	flags.BoolVar(&job.Fresh, "fresh", false, "do not continue an unfinished run of the same job")
 }
 
@@ -143,6 +144,9 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 		if job.PartBytes, err = jobs.ParseSize(f.partBytes); err != nil {
 			return usagef("--part-bytes %w", err)
 		}
+	}
+	if job.Shard, err = jobs.ParseShard(f.shard, a.env); err != nil {
+		return usagef("--shard %w", err)
 	}
 	if c.Flags().Changed("max-poison") {
 		job.MaxPoison = jobs.PoisonLimit(job.MaxPoison)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"mapper/pipeline"
 )
 
@@ -22,15 +24,15 @@ type Link struct {
 
 // Chain is what a shard of a run has sealed so far, in order.
 type Chain struct {
+	Shard int
+	Links []Link
 	table *Table
 	run   string
-	shard int
-	Links []Link
 }
 
 // Chain reads the chain of a shard.
 func (t *Table) Chain(ctx context.Context, run string, shard int) (*Chain, error) {
-	c := &Chain{table: t, run: run, shard: shard}
+	c := &Chain{Shard: shard, table: t, run: run}
 	for {
 		var l Link
 		err := t.read(ctx, c.key(len(c.Links)+1), &l)
@@ -44,8 +46,22 @@ func (t *Table) Chain(ctx context.Context, run string, shard int) (*Chain, error
 	}
 }
 
+// Chains reads the chains of all shards of a run, in their order.
+func (t *Table) Chains(ctx context.Context, p *Plan) ([]*Chain, error) {
+	chains := make([]*Chain, len(p.Shards))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for shard := range chains {
+		group.Go(func() (err error) {
+			chains[shard], err = t.Chain(ctx, p.RunID, shard)
+			return err
+		})
+	}
+	return chains, group.Wait()
+}
+
 func (c *Chain) key(n int) string {
-	return fmt.Sprintf("_runs/%s/progress/%d-%d.json", c.run, c.shard, n)
+	return fmt.Sprintf("_runs/%s/progress/%d-%d.json", c.run, c.Shard, n)
 }
 
 // Last returns the last part, or the zero Part at the beginning.
@@ -60,7 +76,7 @@ func (c *Chain) Last() pipeline.Part {
 // one is fenced: the part's files, which nobody names, are deleted, and the error is [ErrFenced]. After any
 // other error it is not known whether the part is sealed; nothing is deleted.
 func (c *Chain) Append(ctx context.Context, p pipeline.Part) error {
-	l := Link{Version: Version, Writer: c.table.writer, RunID: c.run, Shard: c.shard, SealedAt: time.Now().UTC(), Part: p}
+	l := Link{Version: Version, Writer: c.table.Writer, RunID: c.run, Shard: c.Shard, SealedAt: time.Now().UTC(), Part: p}
 	own, err := c.table.create(ctx, c.key(p.N), &l)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ type ManifestCounts struct {
 // Commit creates the manifest, and then the markers for people. It fails when the run has been aborted; when
 // another process has committed it, that is as good, and own is false. It returns the manifest that stands.
 func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own bool, err error) {
-	m.Version, m.Writer = Version, t.writer
+	m.Version, m.Writer = Version, t.Writer
 	if own, err = t.create(ctx, manifestKey(m.RunID), &m); err != nil {
 		return nil, false, err
 	}

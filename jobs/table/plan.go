@@ -24,6 +24,13 @@ type Plan struct {
 	Job         map[string]string `json:"job"`            // the settings that change rows, without secrets
 	Fingerprint string            `json:"fingerprint"`    // of Job and of the inputs
 	Inputs      []PlannedInput    `json:"inputs"`
+	Shards      [][]Share         `json:"shards"` // what each shard reads, in this order; a shard may have nothing
+}
+
+// Share is a stretch of an input.
+type Share struct {
+	Input int           `json:"input"` // index into Inputs
+	Split sources.Split `json:"split"`
 }
 
 // PlannedInput is an input, pinned, with what its columns hold.
@@ -43,7 +50,7 @@ func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	p.Version, p.Writer = Version, t.writer
+	p.Version, p.Writer = Version, t.Writer
 	p.Base, p.Seq = nil, 1
 	for _, r := range Live(runs) {
 		p.Base = append(p.Base, r.ID)

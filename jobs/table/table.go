@@ -32,7 +32,7 @@ var (
 // Table is a folder of runs. It is safe for concurrent use, by any number of processes.
 type Table struct {
 	Bucket *objects.Bucket
-	writer string // the id that this process signs with
+	Writer string // the id that this process signs with
 }
 
 // About says what a table is. UIDs of different services or environments must never mix.
@@ -49,14 +49,14 @@ func Open(ctx context.Context, store *objects.Store, uri string) (*Table, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Table{Bucket: b, writer: rand.Text()}, nil
+	return &Table{Bucket: b, Writer: rand.Text()}, nil
 }
 
 // Claim makes the table one of the service and environment, or fails with [ErrOtherTable] when it is one of
 // another. It also sees to it that the storage honours create-if-absent, on which everything rests.
 func (t *Table) Claim(ctx context.Context, service, environment string) error {
 	const key = "_runs/table.json"
-	want := About{Version: Version, Writer: t.writer, Service: service, Environment: environment}
+	want := About{Version: Version, Writer: t.Writer, Service: service, Environment: environment}
 	if _, err := t.create(ctx, key, &want); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (t *Table) create(ctx context.Context, key string, doc any) (own bool, err 
 	if err := t.read(ctx, key, &signed); err != nil {
 		return false, err
 	}
-	return signed.Writer == t.writer, nil
+	return signed.Writer == t.Writer, nil
 }
 
 func (t *Table) read(ctx context.Context, key string, doc any) error {

@@ -82,14 +82,14 @@ func TestOnePlanForAll(t *testing.T) {
 // TestCreateAgain: a creation whose reply was lost looks like "exists"; the creator's own object is a success.
 func TestCreateAgain(t *testing.T) {
 	tb := open(t, t.TempDir())
-	doc := About{Version: Version, Writer: tb.writer}
+	doc := About{Version: Version, Writer: tb.Writer}
 	for range 2 {
 		if own, err := tb.create(context.Background(), "x", &doc); err != nil || !own {
 			t.Errorf("own %v, %v", own, err)
 		}
 	}
 	other := open(t, tb.Bucket.URI(""))
-	doc.Writer = other.writer
+	doc.Writer = other.Writer
 	if own, err := other.create(context.Background(), "x", &doc); err != nil || own {
 		t.Errorf("another's object: own %v, %v", own, err)
 	}
