@@ -124,8 +124,8 @@ func (b *Bucket) CreateIfAbsent(ctx context.Context, key string, data []byte) er
 // Delete removes an object. One that is not there is no error.
 func (b *Bucket) Delete(ctx context.Context, key string) error { return b.in.remove(ctx, b.prefix+key) }
 
-// Sweep removes what killed writers left in a local folder of the bucket. Nobody may be writing there. In a cloud
-// there is nothing in the way of anybody.
+// Sweep removes what killed writers left in a local folder of the bucket, and with it what anybody writes there at the
+// moment: CreateIfAbsent begins anew then, a [Writer] fails. In a cloud there is nothing in the way of anybody.
 func (b *Bucket) Sweep(folder string) error {
 	if l, ok := b.in.(local); ok {
 		return l.sweep(folder)

@@ -143,7 +143,12 @@ func (f *localFile) Check() error {
 }
 
 func (l local) remove(_ context.Context, key string) error {
-	if err := os.Remove(l.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return discard(l.path(key))
+}
+
+// discard removes a file that may be gone already.
+func discard(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -157,7 +162,7 @@ func (l local) sweep(folder string) error {
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), tempPrefix) {
-			err = errors.Join(err, os.Remove(filepath.Join(l.path(folder), e.Name())))
+			err = errors.Join(err, discard(filepath.Join(l.path(folder), e.Name())))
 		}
 	}
 	return err
@@ -176,7 +181,18 @@ func (l local) create(_ context.Context, key string) (upload, error) {
 	return &localUpload{File: f, path: path}, nil
 }
 
-func (l local) put(ctx context.Context, key string, data []byte) error {
+// put creates a file from all its bytes. Somebody who sweeps the folder, because a run is over, may take its temporary
+// file for one that was left behind: then it is written anew.
+func (l local) put(ctx context.Context, key string, data []byte) (err error) {
+	for range 5 {
+		if err = l.putOnce(ctx, key, data); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+func (l local) putOnce(ctx context.Context, key string, data []byte) error {
 	u, err := l.create(ctx, key)
 	if err != nil {
 		return err
@@ -201,7 +217,7 @@ func (u *localUpload) Close() error {
 	if err == nil {
 		err = u.link()
 	}
-	if err := errors.Join(err, os.Remove(u.Name())); err != nil {
+	if err := errors.Join(err, discard(u.Name())); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(u.path))
@@ -212,6 +228,8 @@ func (u *localUpload) link() error {
 	switch {
 	case errors.Is(err, fs.ErrExist) && u.isLinked():
 		return nil // a network file system repeats calls whose reply was lost
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w (it was cleaned up before it was whole; the run it belongs to is over)", err)
 	case err != nil && !errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%w (tables need a file system with hard links)", err)
 	}
@@ -227,7 +245,7 @@ func (u *localUpload) isLinked() bool {
 
 // Abort drops the file.
 func (u *localUpload) Abort() error {
-	return errors.Join(u.File.Close(), os.Remove(u.Name()))
+	return errors.Join(u.File.Close(), discard(u.Name()))
 }
 
 // makeFolder makes a folder and those above it, and syncs each folder that got a new entry.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,6 +252,33 @@ func TestPathsAreText(t *testing.T) {
 			t.Errorf("Find(%q): %v", pattern, err)
 		}
 	}
+}
+
+// TestPutWhileSweeping: small objects are created whoever sweeps their folder meanwhile.
+func TestPutWhileSweeping(t *testing.T) {
+	b, err := new(objects.Store).Bucket(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var sweeping sync.WaitGroup
+	for range 2 { // runs end in several processes
+		sweeping.Go(func() {
+			for ctx.Err() == nil {
+				if err := b.Sweep("f"); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	for i := range 200 {
+		if err := b.CreateIfAbsent(ctx, fmt.Sprint("f/", i), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	sweeping.Wait()
 }
 
 func Example() {
