@@ -184,7 +184,7 @@ func (l local) create(_ context.Context, key string) (upload, error) {
 // put creates a file from all its bytes. Somebody who sweeps the folder, because a run is over, may take its temporary
 // file for one that was left behind: then it is written anew.
 func (l local) put(ctx context.Context, key string, data []byte) (err error) {
-	for range 5 {
+	for range 20 {
 		if err = l.putOnce(ctx, key, data); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}

@@ -268,7 +268,7 @@ func TestPutWhileSweeping(t *testing.T) {
 				if err := b.Sweep("f"); err != nil {
 					t.Error(err)
 				}
-				time.Sleep(time.Millisecond)
+				time.Sleep(10 * time.Millisecond)
 			}
 		})
 	}
