@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
 )
 
 // backend is a storage: objects under keys, each written once. Local files are one, everything in a cloud is
@@ -31,9 +32,15 @@ type backend interface {
 
 // entry is an object of a backend.
 type entry struct {
-	key     string
-	size    int64
-	version string // changes whenever the content does: a generation, an ETag, a time
+	key      string
+	size     int64
+	version  string    // changes whenever the content does: a generation, an ETag, a time
+	modified time.Time // by the storage's clock; only list tells
+}
+
+// is says whether two entries describe the same content.
+func (e entry) is(other entry) bool {
+	return e.key == other.key && e.size == other.size && e.version == other.version
 }
 
 // upload is an object that is being written. Exactly one of Close and Abort is called.

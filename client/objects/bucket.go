@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Bucket keeps objects under slash-separated keys below one folder, local or in a cloud. It is safe for concurrent
@@ -84,6 +85,25 @@ func (b *Bucket) List(ctx context.Context, prefix string) ([]string, error) {
 		keys = append(keys, e.key[len(b.prefix):])
 	}
 	return keys, nil
+}
+
+// Entry is an object of a bucket.
+type Entry struct {
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"`     // bytes
+	Modified time.Time `json:"modified"` // when it was written, by the storage's clock
+}
+
+// Entries returns all objects whose keys begin with prefix, in order.
+func (b *Bucket) Entries(ctx context.Context, prefix string) ([]Entry, error) {
+	var entries []Entry
+	for e, err := range b.in.list(ctx, b.prefix+prefix) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, Entry{Key: e.key[len(b.prefix):], Size: e.size, Modified: e.modified.UTC()})
+	}
+	return entries, nil
 }
 
 // Folders returns the names of the folders directly below a folder, in order, without looking into them. A

@@ -127,7 +127,7 @@ func (g *gcs) walk(ctx context.Context, prefix, delimiter string) iter.Seq2[*sto
 
 // entryOf describes an object. Its generation is another number whenever it is written.
 func entryOf(o *storage.ObjectAttrs) entry {
-	return entry{key: o.Name, size: o.Size, version: strconv.FormatInt(o.Generation, 10)}
+	return entry{key: o.Name, size: o.Size, version: strconv.FormatInt(o.Generation, 10), modified: o.Updated}
 }
 
 func (g *gcs) stat(ctx context.Context, key string) (entry, string, error) {

@@ -63,6 +63,11 @@ func (l local) keys(prefix string) ([]string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	return l.below(prefix, paths)
+}
+
+// below returns the keys that paths have, in order, of those that begin with prefix.
+func (l local) below(prefix string, paths []string) ([]string, error) {
 	var keys []string
 	for _, p := range paths {
 		rel, err := filepath.Rel(l.root, p)
@@ -78,7 +83,7 @@ func (l local) keys(prefix string) ([]string, error) {
 }
 
 func describe(key string, info fs.FileInfo) entry {
-	return entry{key: key, size: info.Size(), version: fmt.Sprint(info.ModTime().UnixNano())}
+	return entry{key: key, size: info.Size(), version: fmt.Sprint(info.ModTime().UnixNano()), modified: info.ModTime()}
 }
 
 func (l local) folders(_ context.Context, folder string) ([]string, error) {
@@ -114,7 +119,7 @@ func (l local) open(_ context.Context, e entry) (File, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && describe(e.key, info) != e {
+	if err == nil && !e.is(describe(e.key, info)) {
 		err = l.changed(e.key)
 	}
 	if err != nil {
@@ -136,7 +141,7 @@ type localFile struct {
 // Check looks at the file that has the name now.
 func (f *localFile) Check() error {
 	now, err := f.in.stat(context.Background(), f.entry.key)
-	if err == nil && now != f.entry {
+	if err == nil && !now.is(f.entry) {
 		err = f.in.changed(f.entry.key)
 	}
 	return err

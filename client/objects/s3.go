@@ -113,7 +113,7 @@ func (b *s3Bucket) list(ctx context.Context, prefix string) iter.Seq2[entry, err
 			}
 			for _, o := range page.Contents {
 				key, err := b.listed(page, o.Key)
-				if !yield(entry{key: key, size: aws.ToInt64(o.Size), version: aws.ToString(o.ETag)}, err) || err != nil {
+				if !yield(entry{key: key, size: aws.ToInt64(o.Size), version: aws.ToString(o.ETag), modified: aws.ToTime(o.LastModified)}, err) || err != nil {
 					return
 				}
 			}

@@ -89,7 +89,7 @@ func newStrictS3(t testing.TB) *strictS3 {
 
 // strictS3 stands before gofakes3 and does what S3 does and gofakes3 does not: it heeds If-None-Match when a
 // multipart upload is completed and If-Match when an object is read, compares what is written with its CRC-64/NVME,
-// and gives that of a whole object to who reads it whole and asks for checksums.
+// and gives that of a whole object to who reads it whole and asks for checksums, and lists uploads where there are none.
 type strictS3 struct {
 	to    http.Handler
 	table *crc64.Table
@@ -102,6 +102,10 @@ const sumHeader = "X-Amz-Checksum-Crc64nvme"
 
 // ServeHTTP answers a request.
 func (s *strictS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Query().Has("uploads") {
+		s.uploads(w, r)
+		return
+	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		s.to.ServeHTTP(&s3Reply{ResponseWriter: w, request: r, server: s}, r)
 		return
@@ -124,6 +128,18 @@ func (s *strictS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.write(w, r)
+}
+
+// uploads lists multipart uploads. Before the first one gofakes3 knows of no list, where S3 has one that is empty.
+func (s *strictS3) uploads(w http.ResponseWriter, r *http.Request) {
+	reply := httptest.NewRecorder()
+	s.to.ServeHTTP(reply, r)
+	if body := reply.Body.String(); reply.Code == http.StatusNotFound && strings.Contains(body, "NoSuchUpload") {
+		_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?><ListMultipartUploadsResult></ListMultipartUploadsResult>`)
+		return
+	}
+	w.WriteHeader(reply.Code)
+	_, _ = w.Write(reply.Body.Bytes()) // a client that is gone has not got it
 }
 
 // write lets a request through, if what makes an object visible may.
