@@ -72,7 +72,10 @@ func (a *azure) list(ctx context.Context, prefix string) iter.Seq2[entry, error]
 				if isAzureFolder(b.Metadata) {
 					continue
 				}
-				e := entry{key: *b.Name, size: *b.Properties.ContentLength, version: azureETag(b.Properties.ETag), modified: *b.Properties.LastModified}
+				e := entry{key: *b.Name, size: *b.Properties.ContentLength, version: azureETag(b.Properties.ETag)}
+				if at := b.Properties.LastModified; at != nil {
+					e.modified = *at
+				}
 				if !yield(e, nil) {
 					return
 				}

@@ -84,7 +84,7 @@ func (c *Chain) Append(ctx context.Context, p pipeline.Part) error {
 	if !own {
 		err := fmt.Errorf("run %s: %w", c.run, ErrFenced)
 		for _, f := range p.Files {
-			err = errors.Join(err, c.table.Bucket.Delete(ctx, f.Path))
+			err = errors.Join(err, c.table.in.Delete(ctx, f.Path))
 		}
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,25 +78,25 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 	}
 	for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped, sinks.DatasetRefreshFrom} {
 		folder := dataset + "/run=" + m.RunID
-		keys, err := t.Bucket.List(ctx, folder+"/")
+		keys, err := t.in.List(ctx, folder+"/")
 		if err != nil {
 			return err
 		}
 		for _, key := range keys {
 			if strings.HasSuffix(key, ".parquet") && !named[key] {
-				if err := t.Bucket.Delete(ctx, key); err != nil {
+				if err := t.in.Delete(ctx, key); err != nil {
 					return err
 				}
 			}
 		}
-		if err := t.Bucket.Sweep(folder); err != nil {
+		if err := t.in.Sweep(folder); err != nil {
 			return err
 		}
-		if err := t.Bucket.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := t.in.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	return errors.Join(t.Bucket.Sweep("_runs/"+m.RunID), t.Bucket.Sweep("_runs/"+m.RunID+"/progress"))
+	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"))
 }
 
 // Repair finishes what processes that were killed just after their commit have left to do.
@@ -108,12 +109,68 @@ func (t *Table) Repair(ctx context.Context, runs []Run) error {
 		}
 		group.Go(func() error {
 			// Finish makes this one last.
-			_, err := t.Bucket.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
+			_, err := t.in.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
 			if errors.Is(err, fs.ErrNotExist) {
 				err = t.Finish(ctx, r.Manifest)
 			}
 			return err
 		})
+	}
+	return group.Wait()
+}
+
+// Abort ends an unfinished run for good: its id is used up. It fails with [ErrCommitted] when the run has been
+// committed. A process that still works on the run notices at its next part, and cannot commit it. What there is of
+// the run is removed; that of an aborted run which such a process leaves afterwards is what [Table.Waste] finds.
+func (t *Table) Abort(ctx context.Context, run string) error {
+	m := Manifest{Version: Version, Writer: t.Writer, RunID: run, Aborted: true, FinishedAt: time.Now().UTC()}
+	p, err := t.Plan(ctx, run)
+	if err == nil { // one that is damaged is a reason to abort the run
+		m.Kind, m.Service, m.Environment, m.StartedAt, m.Job, m.Fingerprint = p.Kind, p.Service, p.Environment, p.StartedAt, p.Job, p.Fingerprint
+	}
+	if _, err := t.create(ctx, manifestKey(run), &m); err != nil {
+		return err
+	}
+	stands, err := t.Manifest(ctx, run)
+	switch {
+	case err != nil:
+		return err
+	case !stands.Aborted:
+		return fmt.Errorf("run %s: %w", run, ErrCommitted)
+	}
+	keys, err := t.filesOf(ctx, run)
+	if err != nil {
+		return err
+	}
+	return t.deleteAll(ctx, keys)
+}
+
+// filesOf returns all that there is of a run, but for its manifest.
+func (t *Table) filesOf(ctx context.Context, run string) (keys []string, err error) {
+	for _, folder := range foldersOf(run) {
+		below, err := t.in.List(ctx, folder+"/")
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, below...)
+	}
+	return slices.DeleteFunc(keys, func(key string) bool { return key == manifestKey(run) }), nil
+}
+
+// foldersOf returns the folders of a run.
+func foldersOf(run string) []string {
+	folders := []string{}
+	for _, dataset := range sinks.Datasets() {
+		folders = append(folders, dataset+"/run="+run)
+	}
+	return append(folders, "_runs/"+run)
+}
+
+func (t *Table) deleteAll(ctx context.Context, keys []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, key := range keys {
+		group.Go(func() error { return t.in.Delete(ctx, key) })
 	}
 	return group.Wait()
 }

@@ -25,6 +25,8 @@ var (
 	ErrFenced = errors.New("another process has taken over this run; this one stops")
 	// ErrHeld means that a live process is working on the run.
 	ErrHeld = errors.New("another process is working on this run; wait for it, or stop it first")
+	// ErrCommitted means that a run that was to be aborted has been committed.
+	ErrCommitted = errors.New("the run has been committed, so it cannot be aborted")
 	// ErrAborted means that the run was aborted; its id is used up.
 	ErrAborted = errors.New("the run was aborted; choose another --run-id")
 )
@@ -33,6 +35,22 @@ var (
 type Table struct {
 	Bucket *objects.Bucket
 	Writer string // the id that this process signs with
+
+	in storage // the bucket
+}
+
+// storage is what a table needs of a bucket. The other implementation is that of the simulator in the tests.
+type storage interface {
+	URI(key string) string
+	ReadAll(ctx context.Context, key string) ([]byte, error)
+	CreateIfAbsent(ctx context.Context, key string, data []byte) error
+	Delete(ctx context.Context, key string) error
+	List(ctx context.Context, prefix string) ([]string, error)
+	Entries(ctx context.Context, prefix string) ([]objects.Entry, error)
+	Folders(ctx context.Context, folder string) ([]string, error)
+	Unfinished(ctx context.Context, prefix string) ([]objects.Unfinished, error)
+	Drop(ctx context.Context, u objects.Unfinished) error
+	Sweep(folder string) error
 }
 
 // About says what a table is. UIDs of different services or environments must never mix.
@@ -49,7 +67,7 @@ func Open(ctx context.Context, store *objects.Store, uri string) (*Table, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Table{Bucket: b, Writer: rand.Text()}, nil
+	return &Table{Bucket: b, Writer: rand.Text(), in: b}, nil
 }
 
 // Claim makes the table one of the service and environment, or fails with [ErrOtherTable] when it is one of
@@ -64,13 +82,13 @@ func (t *Table) Claim(ctx context.Context, service, environment string) error {
 		return err
 	}
 	// A storage that honours nothing replaces the object with itself.
-	same, err := t.Bucket.ReadAll(ctx, key)
+	same, err := t.in.ReadAll(ctx, key)
 	if err != nil {
 		return err
 	}
-	if err := t.Bucket.CreateIfAbsent(ctx, key, same); !errors.Is(err, fs.ErrExist) {
+	if err := t.in.CreateIfAbsent(ctx, key, same); !errors.Is(err, fs.ErrExist) {
 		if err == nil {
-			return fmt.Errorf("%s: the storage replaced an object that it was asked not to replace; it cannot hold a table", t.Bucket.URI(key))
+			return fmt.Errorf("%s: the storage replaced an object that it was asked not to replace; it cannot hold a table", t.in.URI(key))
 		}
 		return err
 	}
@@ -86,7 +104,7 @@ func (t *Table) Check(ctx context.Context, service, environment string) error {
 	}
 	if err == nil && (have.Service != service || have.Environment != environment) {
 		err = fmt.Errorf("%s holds UIDs of %s, environment %s, and this job is for %s, environment %s: %w; give another --out",
-			t.Bucket.URI(""), have.Service, have.Environment, service, environment, ErrOtherTable)
+			t.in.URI(""), have.Service, have.Environment, service, environment, ErrOtherTable)
 	}
 	return err
 }
@@ -104,7 +122,7 @@ func (t *Table) create(ctx context.Context, key string, doc any) (own bool, err 
 	if err != nil {
 		return false, err
 	}
-	err = t.Bucket.CreateIfAbsent(ctx, key, append(data, '\n'))
+	err = t.in.CreateIfAbsent(ctx, key, append(data, '\n'))
 	if err == nil {
 		return true, nil
 	}
@@ -121,7 +139,7 @@ func (t *Table) create(ctx context.Context, key string, doc any) (own bool, err 
 }
 
 func (t *Table) read(ctx context.Context, key string, doc any) error {
-	data, err := t.Bucket.ReadAll(ctx, key)
+	data, err := t.in.ReadAll(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -129,13 +147,13 @@ func (t *Table) read(ctx context.Context, key string, doc any) error {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("%s is damaged: %w", t.Bucket.URI(key), err)
+		return fmt.Errorf("%s is damaged: %w", t.in.URI(key), err)
 	}
 	if v.Version > Version {
-		return fmt.Errorf("%s has version %d, this program knows %d; use a newer mapper", t.Bucket.URI(key), v.Version, Version)
+		return fmt.Errorf("%s has version %d, this program knows %d; use a newer mapper", t.in.URI(key), v.Version, Version)
 	}
 	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", t.Bucket.URI(key), err)
+		return fmt.Errorf("%s is damaged: %w", t.in.URI(key), err)
 	}
 	return nil
 }
@@ -173,7 +191,7 @@ func (t *Table) Runs(ctx context.Context) ([]Run, error) {
 
 // Survey is Runs for those who look for damage: it returns damaged runs too.
 func (t *Table) Survey(ctx context.Context) ([]Run, error) {
-	ids, err := t.Bucket.Folders(ctx, "_runs")
+	ids, err := t.in.Folders(ctx, "_runs")
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +218,7 @@ func (t *Table) run(ctx context.Context, id string) Run {
 	if errors.Is(err, fs.ErrNotExist) {
 		m = nil
 		// What the plan says is for those who need it.
-		_, err = t.Bucket.ReadAll(ctx, "_runs/"+id+"/plan.json")
+		_, err = t.in.ReadAll(ctx, "_runs/"+id+"/plan.json")
 	}
 	if err != nil {
 		return Run{ID: id, Err: err}

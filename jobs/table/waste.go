@@ -1,0 +1,251 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mapper/client/objects"
+)
+
+// Waste is what a table holds for nothing.
+type Waste struct {
+	Abandoned []Abandoned          `json:"abandoned"` // unfinished runs to abort
+	Files     []Wasted             `json:"files"`     // files to remove; those of abandoned runs are not among them
+	Uploads   []objects.Unfinished `json:"uploads"`   // uploads to drop
+}
+
+// Abandoned is an unfinished run that nobody works on any more.
+type Abandoned struct {
+	RunID string    `json:"run_id"`
+	Last  time.Time `json:"last"`  // when its last object was written
+	Files int       `json:"files"` // what there is of it
+	Bytes int64     `json:"bytes"`
+}
+
+// Wasted is a file that no reader will look for.
+type Wasted struct {
+	objects.Entry
+	RunID string `json:"run_id"`
+	Why   string `json:"why"`
+}
+
+// WasteOptions says what to call waste.
+type WasteOptions struct {
+	// Grace is for how long an unfinished run must have got nothing new to be abandoned, and a run must have been
+	// replaced. It is compared with the storage's clock; a wrong one costs work, and never a committed row.
+	Grace time.Duration
+	// Run is an unfinished run to abandon now, whoever works on it. Then nothing but this run is looked at.
+	Run string
+}
+
+// Waste looks for what a table holds for nothing: unfinished runs without anything new and without a live lease, files
+// of aborted runs, of replaced ones, files that a committed run does not name, and uploads that belong to them. It
+// changes nothing.
+func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
+	runs, err := t.wasteful(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	w := &Waste{Abandoned: []Abandoned{}, Files: []Wasted{}, Uploads: []objects.Unfinished{}}
+	found := make([]Waste, len(runs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	replaced := replacedAt(runs)
+	for i, r := range runs {
+		if o.Run != "" && r.ID != o.Run {
+			continue
+		}
+		group.Go(func() error { return t.wasteOf(ctx, r, replaced[r.ID], o, &found[i]) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		w.Abandoned, w.Files, w.Uploads = append(w.Abandoned, f.Abandoned...), append(w.Files, f.Files...), append(w.Uploads, f.Uploads...)
+	}
+	return w, nil
+}
+
+// wasteful returns the runs to look at. One that is to be aborted may be damaged, and has to be unfinished.
+func (t *Table) wasteful(ctx context.Context, o WasteOptions) ([]Run, error) {
+	if o.Run == "" {
+		return t.Runs(ctx)
+	}
+	runs, err := t.Survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(runs, func(r Run) bool { return r.ID == o.Run })
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("%s has no run %q: %w", t.in.URI(""), o.Run, fs.ErrNotExist)
+	case runs[i].Err != nil:
+		return nil, fmt.Errorf("run %s: %w", o.Run, runs[i].Err)
+	case runs[i].Committed():
+		return nil, fmt.Errorf("run %s: %w", o.Run, ErrCommitted)
+	}
+	return runs, nil
+}
+
+// replacedAt says since when runs are replaced.
+func replacedAt(runs []Run) map[string]time.Time {
+	at := map[string]time.Time{}
+	for _, r := range runs {
+		if !r.Committed() {
+			continue
+		}
+		for _, id := range r.Manifest.Replaces {
+			if have, ok := at[id]; !ok || r.Manifest.FinishedAt.Before(have) {
+				at[id] = r.Manifest.FinishedAt
+			}
+		}
+	}
+	return at
+}
+
+// wasteOf finds what is to be removed of one run.
+func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteOptions, w *Waste) error {
+	entries, uploads, err := t.belongingsOf(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Manifest == nil:
+		return t.abandoned(ctx, r, entries, o, w)
+	case r.Manifest.Aborted:
+		w.Files = wasted(r, entries, "of an aborted run", func(key string) bool { return key != manifestKey(r.ID) })
+	case !replaced.IsZero() && time.Since(replaced) >= o.Grace:
+		w.Files = wasted(r, entries, "of a run that another replaces", func(key string) bool { return key != manifestKey(r.ID) })
+	default:
+		named := map[string]bool{}
+		for _, p := range r.Manifest.Parts {
+			named[p.Path] = true
+		}
+		w.Files = wasted(r, entries, "no manifest names it", func(key string) bool {
+			return !named[key] && strings.HasSuffix(key, ".parquet")
+		})
+	}
+	w.Uploads = uploads // of a run that is over
+	return nil
+}
+
+// belongingsOf returns all that there is of a run.
+func (t *Table) belongingsOf(ctx context.Context, run string) (entries []objects.Entry, uploads []objects.Unfinished, err error) {
+	for _, folder := range foldersOf(run) {
+		there, err := t.in.Entries(ctx, folder+"/")
+		if err != nil {
+			return nil, nil, err
+		}
+		begun, err := t.in.Unfinished(ctx, folder+"/")
+		if err != nil {
+			return nil, nil, err
+		}
+		entries, uploads = append(entries, there...), append(uploads, begun...)
+	}
+	return entries, uploads, nil
+}
+
+func wasted(r Run, entries []objects.Entry, why string, is func(key string) bool) (files []Wasted) {
+	for _, e := range entries {
+		if is(e.Key) {
+			files = append(files, Wasted{Entry: e, RunID: r.ID, Why: why})
+		}
+	}
+	return files
+}
+
+// abandoned adds an unfinished run if nobody works on it any more.
+func (t *Table) abandoned(ctx context.Context, r Run, entries []objects.Entry, o WasteOptions, w *Waste) error {
+	a := Abandoned{RunID: r.ID, Files: len(entries)}
+	for _, e := range entries {
+		a.Bytes += e.Size
+		if e.Modified.After(a.Last) && !isLease(e.Key) { // to look at a lease may renew it
+			a.Last = e.Modified
+		}
+	}
+	if o.Run == "" {
+		if time.Since(a.Last) < o.Grace {
+			return nil
+		}
+		if worked, err := t.isWorkedOn(ctx, r.ID); worked || err != nil {
+			return err
+		}
+	}
+	w.Abandoned = append(w.Abandoned, a)
+	return nil
+}
+
+func isLease(key string) bool { return strings.Contains(key, "/.lease-") }
+
+// isWorkedOn says whether a live process holds the lease of a shard of the run.
+func (t *Table) isWorkedOn(ctx context.Context, run string) (bool, error) {
+	p, err := t.Plan(ctx, run)
+	if err != nil {
+		return false, err
+	}
+	for shard := range p.Shards {
+		switch release, err := t.Lease(ctx, run, shard); {
+		case errors.Is(err, ErrHeld):
+			return true, nil
+		case err != nil:
+			return false, err
+		default:
+			if err := release(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// Remove removes waste: abandoned runs are aborted first, and of one that was committed meanwhile nothing is removed.
+// It says what it has removed, also when it fails.
+func (t *Table) Remove(ctx context.Context, w *Waste) (removed *Waste, err error) {
+	removed = &Waste{Abandoned: []Abandoned{}, Files: []Wasted{}, Uploads: []objects.Unfinished{}}
+	for _, a := range w.Abandoned {
+		switch err := t.abortAll(ctx, a.RunID); {
+		case errors.Is(err, ErrCommitted):
+			continue
+		case err != nil:
+			return removed, err
+		}
+		removed.Abandoned = append(removed.Abandoned, a)
+	}
+	for _, f := range w.Files {
+		if err := t.in.Delete(ctx, f.Key); err != nil {
+			return removed, err
+		}
+		removed.Files = append(removed.Files, f)
+	}
+	for _, u := range w.Uploads {
+		if err := t.in.Drop(ctx, u); err != nil {
+			return removed, err
+		}
+		removed.Uploads = append(removed.Uploads, u)
+	}
+	return removed, nil
+}
+
+// abortAll aborts a run, and drops what is being written for it.
+func (t *Table) abortAll(ctx context.Context, run string) error {
+	if err := t.Abort(ctx, run); err != nil {
+		return err
+	}
+	_, uploads, err := t.belongingsOf(ctx, run)
+	if err != nil {
+		return err
+	}
+	for _, u := range uploads {
+		if err := t.in.Drop(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
