@@ -1,0 +1,67 @@
+package id5
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+
+	"mapper/client/transport"
+)
+
+// call sends one request, as often as the transport finds right, and decodes the reply, which is read into buf. A reply
+// that is no success and not the service's JSON decodes to nothing.
+func (c *Client) call(ctx context.Context, buf []byte, users []User, which []int) (r transport.Response, said reply, err error) {
+	r, err = c.transport.Do(ctx, &transport.Call{
+		Op: op, URL: c.endpoint(), Header: c.header(),
+		Build: func(dst []byte) ([]byte, error) { return appendRequest(dst, users, which), nil },
+		Accept: func(r transport.Response) (err error) {
+			said, err = believe(r.Body)
+			return err
+		},
+	}, buf)
+	if err == nil && r.Status/100 != 2 {
+		said, _ = parse(r.Body) // a text of somebody in between has its status to go by
+	}
+	return r, said, err
+}
+
+// Check finds out whether the service accepts partner and token, without making or joining anybody: it asks for no users,
+// which is documented to be refused with a code of its own, by a service that has accepted the credentials.
+//
+// Errors are those of Map.
+func (c *Client) Check(ctx context.Context) error {
+	r, said, err := c.call(ctx, nil, nil, nil)
+	switch {
+	case err != nil:
+		return err
+	case said.isAnswer(r.Status), said.refusesUsers(r.Status):
+		return nil
+	}
+	return c.rejected(r, said.Error)
+}
+
+// isAnswer says whether a reply answers its users. Some of the answers may be errors.
+func (r *reply) isAnswer(status int) bool { return status/100 == 2 && r.Error == nil }
+
+// refusesUsers says whether a reply refuses a request because of its users. The documentation does not say with which
+// status that comes, so what the reply says counts first.
+func (r *reply) refusesUsers(status int) bool {
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return false
+	}
+	if r.Error == nil {
+		return r.names()
+	}
+	switch r.Error.Code {
+	case codeNoToken, codeMayNot, codePartner, codeFormat:
+		return false
+	case codeUsers:
+		return true
+	}
+	return r.Error.Type != typeAuth && (r.names() || r.Error.Type == typeValidation)
+}
+
+// isCutOff says whether a refusal was too long to be read whole: it lists too many users. Fewer of them make it shorter.
+func isCutOff(r transport.Response, said reply) bool {
+	return r.Status == http.StatusBadRequest && said.Users == nil && said.Error == nil && bytes.HasPrefix(r.Body, []byte("{"))
+}

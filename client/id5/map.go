@@ -1,0 +1,173 @@
+package id5
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"mapper/client"
+)
+
+// Words of this program for users about whom the service has said nothing of use.
+const (
+	WordNoAnswer = "no answer" // the replies, two of them, left the user out
+	WordNoID     = "no id"     // the reply has neither a uid nor an error for the user
+)
+
+// codeCountry is the service's code for a country that it does not take.
+const codeCountry = "country_alpha2_invalid"
+
+// Map asks for the ids of users, any number of them, in requests of at most MaxBatch, one after the other. ans gets one
+// answer for each, in the same order; what it held before is overwritten, its memory reused. Afterwards it belongs to the
+// caller again. A user whose country is none is answered client.Invalid without being sent.
+//
+// A refused or unknown user is an answer, not an error. After an error ans means nothing. Errors are *client.Error, or wrap
+// the cause of ctx.
+func (c *Client) Map(ctx context.Context, users []User, ans *client.Answers) error {
+	ans.Reset(len(users))
+	x := exchange{client: c, ans: ans}
+	for from := 0; from < len(users); from += c.opts.MaxBatch {
+		x.users, x.first = users[from:min(from+c.opts.MaxBatch, len(users))], from
+		if err := x.settle(ctx, x.begin()); err != nil {
+			return err
+		}
+		if len(ans.Text) > math.MaxUint32/2 {
+			return refused("too many users for one call: their answers need more than 2 GB", "ask for them in several calls")
+		}
+	}
+	return nil
+}
+
+// exchange is a batch and what is known of its users so far. A user goes by his number, which is his place in the batch.
+type exchange struct {
+	client *Client
+	users  []User
+	first  int // which of the answers is that of users[0]
+	ans    *client.Answers
+
+	which  []int  // memory for the numbers of those to be asked for
+	open   []bool // those asked for in the last request and not answered yet
+	at     int64  // when the last reply was made
+	buffer []byte // that it was read into
+}
+
+// begin makes the exchange ready for its users and returns the numbers of those that can be sent.
+func (x *exchange) begin() []int {
+	x.which, x.open = x.which[:0], make([]bool, len(x.users))
+	x.at = time.Now().UnixMilli()
+	for n := range x.users {
+		if isCountry(x.users[n].Country) {
+			x.which = append(x.which, n)
+		} else {
+			x.answer(n, client.Invalid, codeCountry)
+		}
+	}
+	return x.which
+}
+
+// maxRefusals is how often users are sent again after others were named as culprits, before the search is by halves.
+const maxRefusals = 3
+
+// settle asks for some of the users until each has an answer. It uses the memory of which.
+func (x *exchange) settle(ctx context.Context, which []int) error {
+	refusals, askedAgain := 0, false
+	for len(which) > 0 {
+		refusal, err := x.ask(ctx, which)
+		if err != nil {
+			return err
+		}
+		left := x.unanswered(which)
+		switch stuck := len(left) == len(which); {
+		case refusal == "" && askedAgain:
+			return x.giveUp(left)
+		case refusal == "":
+			askedAgain = true
+		case stuck && len(which) == 1:
+			return x.poison(which[0], refusal)
+		case stuck, refusals == maxRefusals:
+			return x.halve(ctx, left)
+		default:
+			refusals++
+		}
+		which = left
+	}
+	return nil
+}
+
+// ask sends one request and takes what its reply says about users. It returns why the service refuses the request because
+// of its users, or nothing.
+func (x *exchange) ask(ctx context.Context, which []int) (refusal string, err error) {
+	c := x.client
+	r, said, err := c.call(ctx, x.buffer[:0], x.users, which)
+	if err != nil {
+		return "", err
+	}
+	x.buffer, x.at = r.Buffer, timeOf(r.Header)
+	for _, n := range which {
+		x.open[n] = true
+	}
+	switch {
+	case said.isAnswer(r.Status):
+		return "", x.take(said.Users, which)
+	case said.refusesUsers(r.Status):
+		c.warnOfRefusal(len(which), len(said.Users))
+		return c.word(said.Error), x.take(slices.DeleteFunc(said.Users, replyUser.isUnsettled), which)
+	case isCutOff(r, said), r.Status == http.StatusRequestEntityTooLarge && len(which) > 1:
+		return rejectedNoReason, nil
+	}
+	return "", c.rejected(r, said.Error)
+}
+
+// warnOfRefusal warns once: nothing that this package sends is known to be refused.
+func (c *Client) warnOfRefusal(sent, named int) {
+	if c.refusals.Add(1) == 1 {
+		c.opts.Logger.Warn("the service refused a request because of its users, which had been checked; they are left out", "sent", sent, "named", named)
+	}
+}
+
+// unanswered keeps of which those that are still open, and closes them until they are asked for again.
+func (x *exchange) unanswered(which []int) []int {
+	left := which[:0]
+	for _, n := range which {
+		if x.open[n] {
+			left = append(left, n)
+			x.open[n] = false
+		}
+	}
+	return left
+}
+
+func (x *exchange) halve(ctx context.Context, which []int) error {
+	half := len(which) / 2
+	if err := x.settle(ctx, which[:half]); err != nil {
+		return err
+	}
+	return x.settle(ctx, which[half:])
+}
+
+// giveUp answers users that the service leaves out.
+func (x *exchange) giveUp(which []int) error {
+	for _, n := range which {
+		x.answer(n, client.Unknown, WordNoAnswer)
+	}
+	return nil
+}
+
+// poison answers a user who alone makes the service refuse a request, without naming him.
+func (x *exchange) poison(n int, refusal string) error {
+	if x.client.marked.Add(1) > int64(max(0, x.client.opts.MaxPoison)) {
+		return broken(http.StatusBadRequest, "the service refuses more users one by one than can be by chance, lastly with "+refusal)
+	}
+	x.answer(n, client.Invalid, refusal)
+	return nil
+}
+
+// answer sets the answer of a user who has no uid.
+func (x *exchange) answer(n int, status client.Status, word string) {
+	x.ans.Items[x.first+n] = client.Answer{Status: status, At: x.at}
+	from := len(x.ans.Text)
+	x.ans.Text = append(x.ans.Text, word...)
+	x.ans.SetWord(x.first+n, from, len(x.ans.Text))
+}
