@@ -28,7 +28,7 @@ func ParseCountry(text string) (country [2]byte, ok bool) {
 			country[i] -= 'a' - 'A'
 		}
 	}
-	return country, isCountry(country)
+	return country, country != [2]byte{} && isCountry(country)
 }
 
 func isCountry(c [2]byte) bool {

@@ -1,5 +1,5 @@
 // Package sandbox is the UID2 or EUID operator in process: the other side of the wire, for tests, demonstrations
-// and benchmarks. Its central type is Sandbox, an http.Handler; Start puts one on a real TCP listener.
+// and benchmarks. It also is the Partner Signals endpoint of ID5. Its central type is Sandbox, an http.Handler; Start puts one on a real TCP listener.
 //
 // # What it is faithful to
 //
@@ -24,6 +24,13 @@
 // SetFaults makes the service misbehave: rates, outages, resets, spoiled replies, values that make it fail.
 // Which request is hit depends only on its number since SetFaults, so a sequence of calls repeats exactly.
 // A reply that was spoiled or not written whole is not in the counts of answered identities (Stats, Asked).
+//
+// # ID5
+//
+// POST /partners/v1/{partner}/signals answers as version 1.2.0 of its documentation says and its examples show: when some of
+// the users are invalid, none is answered and the culprits are listed. There is no public implementation to compare it with.
+// What the documentation leaves open can be chosen by Faults.ID5; rates, outages, resets and spoiled replies are those of
+// Faults. A uid follows from hash, country and a key of the Sandbox, so it differs between runs.
 //
 // # Decisions
 //

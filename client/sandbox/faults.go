@@ -13,9 +13,9 @@ import (
 	"mapper/normalize"
 )
 
-// Faults is how the operator and what stands in front of it misbehave. The zero value is: not at all.
+// Faults is how the services and what stands in front of them misbehave. The zero value is: not at all.
 type Faults struct {
-	Rules []Fault // for each request to identity/map the first that applies decides
+	Rules []Fault // for each request to identity/map or signals the first that applies decides
 	Seed  uint64  // chooses the requests that Fault.Share hits, and the jitter
 
 	Limit   Limit         // the rate that the front end lets through
@@ -25,6 +25,8 @@ type Faults struct {
 
 	Poison []normalize.ID          // a request that holds one of them gets 500
 	Words  map[normalize.ID]string // the operator's word for why these have no raw UID
+
+	ID5 ID5Faults // of Partner Signals
 }
 
 // Limit is a token bucket: above it requests get 429. It runs by the real clock. The zero value lets all pass.
@@ -44,16 +46,16 @@ const (
 	Fail                // answer with Fault.Status and do no work
 	Reset               // reset the connection and do no work
 
-	WrongNonce  // echo another nonce
+	WrongNonce  // echo another nonce (identity/map only)
 	ShortArrays // leave out the last answer of each array that is not empty
 	LongArrays  // give the first answer of each array that is not empty twice
-	Garble      // a reply that cannot be decrypted
+	Garble      // a reply that cannot be decrypted, or is no JSON
 	Truncate    // promise the whole reply, send half of it and close
 	ResetMidway // send half of the reply and reset the connection
 )
 
 // Fault is one way to misbehave and the requests it applies to: those for which all of Skip, First, Every and
-// Share hold. With none of them set it applies to every request. Requests to identity/map are numbered in the
+// Share hold. With none of them set it applies to every request. Requests to identity/map and signals are numbered in the
 // order in which they arrive, from 1 at each SetFaults.
 type Fault struct {
 	Do Action

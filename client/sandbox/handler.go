@@ -26,19 +26,19 @@ type exchange struct {
 	asked []normalize.ID
 }
 
-// ServeHTTP serves the paths of the operator.
+// ServeHTTP serves the paths of the operator and of Partner Signals.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	switch {
 	case r.URL.Path == "/ops/healthcheck":
 		s.healthcheck(w)
-	case r.URL.Path != "/v3/identity/map":
+	case r.URL.Path != "/v3/identity/map" && !isID5(r.URL.Path):
 		http.Error(w, "Not Found", http.StatusNotFound)
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 	default:
-		s.serveMap(w, r)
+		s.serveCall(w, r)
 	}
 }
 
@@ -50,7 +50,8 @@ func (s *Sandbox) healthcheck(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "OK") // a client that has gone needs no answer
 }
 
-func (s *Sandbox) serveMap(w http.ResponseWriter, r *http.Request) {
+// serveCall serves what has its rate, faults and counts: identity/map and signals.
+func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request) {
 	s.stats.begin()
 	x := s.exchanges.Get().(*exchange)
 	x.asked = x.asked[:0]
@@ -90,6 +91,8 @@ func (s *Sandbox) respond(x *exchange, r *http.Request, plan *plan, fault *Fault
 		return reply{}, nil
 	case !fits:
 		return plainReply(&refusal{status: http.StatusRequestEntityTooLarge}), nil
+	case isID5(r.URL.Path):
+		return s.signals(x, r, plan, fault.Do), nil
 	case !s.authorized(r):
 		return plainReply(&refusal{status: http.StatusUnauthorized}), nil
 	}

@@ -34,8 +34,10 @@ type Options struct {
 	OptOutShare   float64          // of the identities, 0 to 1, chosen by hash; default none but the test identities and those of OptOut
 	Now           func() time.Time // the operator's clock; default time.Now. Called from many goroutines.
 
-	Latency time.Duration // before each reply of identity/map, after its work is done
+	Latency time.Duration // before each reply of identity/map and signals, after its work is done
 	Jitter  time.Duration // added to Latency: 0 to Jitter
+
+	ID5 ID5Options // Partner Signals, which is served beside the operator
 
 	Trace bool // count how often each identity is answered, for Asked and Stats.Distinct; costs memory
 }
@@ -45,6 +47,8 @@ type Sandbox struct {
 	opts  Options
 	aead  cipher.AEAD
 	salts salts
+
+	id5Key string // what the uids of Partner Signals follow from
 
 	plan      atomic.Pointer[plan] // the faults in force
 	exchanges sync.Pool            // of *exchange
@@ -70,6 +74,7 @@ func New(opts Options) (*Sandbox, error) {
 		salts:   newSalts(opts.Seed, opts.RotationDays),
 		optOuts: map[normalize.ID]bool{},
 		stats:   newStats(),
+		id5Key:  rand.Text(),
 	}
 	s.exchanges.New = func() any { return new(exchange) }
 	s.SetFaults(Faults{})
@@ -100,6 +105,7 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.ID5 = o.ID5.withDefaults()
 	return o
 }
 
@@ -116,7 +122,7 @@ func (o *Options) check() error {
 	case o.Latency < 0 || o.Jitter < 0:
 		return fmt.Errorf("latency %v, jitter %v: want no negative time", o.Latency, o.Jitter)
 	}
-	return nil
+	return o.ID5.check()
 }
 
 func newAEAD(clientSecret string) (cipher.AEAD, error) {
@@ -136,6 +142,12 @@ func (s *Sandbox) APIKey() string { return s.opts.APIKey }
 
 // ClientSecret returns the secret that belongs to the API key, in base64.
 func (s *Sandbox) ClientSecret() string { return s.opts.ClientSecret }
+
+// ID5Partner returns the partner number that Partner Signals knows.
+func (s *Sandbox) ID5Partner() string { return s.opts.ID5.Partner }
+
+// ID5Token returns the token that belongs to it.
+func (s *Sandbox) ID5Token() string { return s.opts.ID5.Token }
 
 // OptOut opts a person out. The documented test identities keep their answers, whatever is said of them here.
 func (s *Sandbox) OptOut(id normalize.ID) { s.setOptOut(id, true) }

@@ -8,7 +8,7 @@ import (
 	"mapper/normalize"
 )
 
-// Stats counts calls of identity/map. Elements of a request are counted once its reply was written whole and
+// Stats counts calls of identity/map and signals. Elements of a request are counted once its reply was written whole and
 // unspoiled, just before its last byte goes out: who has read a reply finds it counted.
 type Stats struct {
 	Requests    int         // that arrived

@@ -23,10 +23,11 @@ func (a *app) sandbox() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sandbox --listen ADDR",
 		Short: "Serve the built-in operator, for your own tests",
-		Long: "sandbox serves POST /v3/identity/map as the UID2 or EUID operator does, over plain HTTP, until it is stopped. When\n" +
-			"it listens, it prints one JSON line with base_url, api_key and secret_key. It takes the key and the secret from\n" +
-			"UID2_API_KEY and UID2_SECRET_KEY (EUID_...) and makes them up when they are unset. The same --salts give the same\n" +
-			"raw UIDs again. Its people and UIDs are not real: never use them outside tests.\n\n" +
+		Long: "sandbox serves POST /v3/identity/map as the UID2 or EUID operator does, and ID5 Partner Signals beside it, over plain\n" +
+			"HTTP, until it is stopped. When it listens, it prints one JSON line with base_url, api_key, secret_key, id5_partner\n" +
+			"and id5_token. It takes them from UID2_API_KEY and UID2_SECRET_KEY (EUID_...), ID5_PARTNER and ID5_TOKEN, and makes\n" +
+			"them up when they are unset. The same --salts give the same raw UIDs again; ID5 uids differ each time. Its people and\n" +
+			"UIDs are not real: never use them outside tests.\n\n" +
 			"--fault WHAT=SHARE makes a share of the requests fail: WHAT is an HTTP status (429, 413, 500, 502, 503, ...) or one\n" +
 			"of " + strings.Join(faultNames(), ", ") + ".",
 		Example: "  mapper sandbox --listen 127.0.0.1:8080\n" +
@@ -100,11 +101,13 @@ func (a *app) serve(ctx context.Context, listen string, service uid2.Service, op
 		return usagef("no address; name one with --listen, e.g. --listen 127.0.0.1:8080")
 	}
 	prefix := strings.ToUpper(service.String())
-	if opts.APIKey, err = a.optional(prefix + "_API_KEY"); err != nil {
-		return err
-	}
-	if opts.ClientSecret, err = a.optional(prefix + "_SECRET_KEY"); err != nil {
-		return err
+	for name, value := range map[string]*string{
+		prefix + "_API_KEY": &opts.APIKey, prefix + "_SECRET_KEY": &opts.ClientSecret,
+		"ID5_PARTNER": &opts.ID5.Partner, "ID5_TOKEN": &opts.ID5.Token,
+	} {
+		if *value, err = a.optional(name); err != nil {
+			return err
+		}
 	}
 	s, err := sandbox.New(opts)
 	if err != nil {
@@ -116,7 +119,8 @@ func (a *app) serve(ctx context.Context, listen string, service uid2.Service, op
 		return fmt.Errorf("listen on %s: %w", listen, err)
 	}
 	err = json.NewEncoder(a.stdout).Encode(map[string]string{
-		"type": "sandbox", "service": service.String(), "base_url": url, "api_key": s.APIKey(), "secret_key": s.ClientSecret()})
+		"type": "sandbox", "service": service.String(), "base_url": url, "api_key": s.APIKey(), "secret_key": s.ClientSecret(),
+		"id5_partner": s.ID5Partner(), "id5_token": s.ID5Token()})
 	<-ctx.Done()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
