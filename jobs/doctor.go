@@ -13,7 +13,8 @@ import (
 	"mapper/client/uid2"
 )
 
-// Doctor finds out why a job would fail, before it does. Its zero value but for the credentials examines UID2's production.
+// Doctor finds out why a job for UID2 or EUID would fail, before it does. Its zero value but for the credentials examines
+// UID2's production. [ID5Doctor] is its like for ID5.
 type Doctor struct {
 	Service      uid2.Service
 	BaseURL      string // default: the service's production
@@ -67,15 +68,29 @@ func (d Doctor) Examine(ctx context.Context) *Diagnosis {
 	if d.Environment == "" {
 		d.Environment = uid2.Environment(d.Service, d.BaseURL)
 	}
+	s := subject{service: d.Service.String(), environment: d.Environment, out: d.Out, store: d.Store}
+	return s.examine(ctx, d.checks)
+}
+
+// subject is what is examined beside the service itself: the table, which has to be of that service.
+type subject struct {
+	service     string
+	environment string
+	out         string         // where the table is, or nothing
+	store       *objects.Store // or nil for one of our own
+}
+
+// examine does the checks of the service and of the storage side by side.
+func (s subject) examine(ctx context.Context, checks func(context.Context) []Check) *Diagnosis {
 	var service, storage []Check
 	var both sync.WaitGroup
-	both.Go(func() { service = d.service(ctx) })
-	if d.Out != "" {
-		both.Go(func() { storage = d.storage(ctx) })
+	both.Go(func() { service = checks(ctx) })
+	if s.out != "" {
+		both.Go(func() { storage = s.storage(ctx) })
 	}
 	both.Wait()
 	return &Diagnosis{
-		Type: "diagnosis", Service: d.Service.String(), Environment: d.Environment,
+		Type: "diagnosis", Service: s.service, Environment: s.environment,
 		Checks: append(service, storage...), interrupted: context.Cause(ctx),
 	}
 }

@@ -9,11 +9,32 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"mapper/client"
 )
+
+// way is the way to a service that is examined, and what is known of it so far.
+type way struct {
+	url   *url.URL
+	proxy *url.URL // on the way, or nil
+	http  *http.Transport
+
+	date string        // what the service's clock shows
+	read time.Time     // ours at that moment
+	blur time.Duration // how far either may be off by the way between them
+}
+
+func newWay() way {
+	return way{http: &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: connectWithin}).DialContext,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: connectWithin,
+	}}
+}
 
 // unreachable is a failure that may pass.
 func unreachable(err error, message, remedy string) Check {
@@ -21,14 +42,14 @@ func unreachable(err error, message, remedy string) Check {
 }
 
 // resolve looks up the host to be connected to: the service, or the proxy in front of it.
-func (p *patient) resolve(ctx context.Context) Check {
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: p.url})
+func (w *way) resolve(ctx context.Context) Check {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: w.url})
 	if err != nil { // which may quote a password
 		return failed(&client.Error{Fault: client.Refused, Op: "proxy", Message: "the proxy that the environment names cannot be read", Remedy: "look at HTTPS_PROXY"})
 	}
-	host, of := p.url.Hostname(), ""
+	host, of := w.url.Hostname(), ""
 	if proxy != nil {
-		p.proxy, host, of = proxy, proxy.Hostname(), "the proxy "
+		w.proxy, host, of = proxy, proxy.Hostname(), "the proxy "
 	}
 	limited, cancel := context.WithTimeout(ctx, resolveWithin)
 	defer cancel()
@@ -40,32 +61,32 @@ func (p *patient) resolve(ctx context.Context) Check {
 }
 
 // connect gets any reply from the host, and with it the time by its clock.
-func (p *patient) connect(ctx context.Context) Check {
+func (w *way) connect(ctx context.Context) Check {
 	limited, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
-	health := *p.url
+	health := *w.url
 	health.Path = strings.TrimRight(health.Path, "/") + "/ops/healthcheck" // any path would do
 	request := (&http.Request{Method: http.MethodGet, URL: &health, Header: http.Header{"Cache-Control": {"no-cache"}}}).WithContext(limited)
 	// The first reply may take long, for the connection; the second shows the time of the way alone.
 	began := time.Now()
-	first, err := p.http.RoundTrip(request)
+	first, err := w.http.RoundTrip(request)
 	if err != nil {
-		return unreachable(err, "no connection to "+p.url.Host, p.connectRemedy(err))
+		return unreachable(err, "no connection to "+w.url.Host, w.connectRemedy(err))
 	}
 	drain(first)
-	p.note(first, began)
+	w.note(first, began)
 	took := time.Since(began)
 	began = time.Now()
-	if second, err := p.http.RoundTrip(request); err == nil {
+	if second, err := w.http.RoundTrip(request); err == nil {
 		drain(second)
-		p.note(second, began)
+		w.note(second, began)
 	}
 	how := "plain http to this machine"
 	if first.TLS != nil {
 		how = tls.VersionName(first.TLS.Version) + ", certificate until " + first.TLS.PeerCertificates[0].NotAfter.UTC().Format(time.DateOnly)
 	}
-	if p.proxy != nil {
-		how += ", through the proxy " + p.proxy.Host
+	if w.proxy != nil {
+		how += ", through the proxy " + w.proxy.Host
 	}
 	return fine("%s, first reply in %v", how, took.Round(time.Millisecond))
 }
@@ -77,13 +98,13 @@ func drain(reply *http.Response) {
 }
 
 // note remembers both clocks at a reply.
-func (p *patient) note(reply *http.Response, began time.Time) {
-	way := time.Since(began)
-	p.date, p.read, p.blur = reply.Header.Get("Date"), began.Add(way/2), way/2
+func (w *way) note(reply *http.Response, began time.Time) {
+	took := time.Since(began)
+	w.date, w.read, w.blur = reply.Header.Get("Date"), began.Add(took/2), took/2
 }
 
 // connectRemedy says what to do about a connection that there is not.
-func (p *patient) connectRemedy(err error) string {
+func (w *way) connectRemedy(err error) string {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -97,8 +118,8 @@ func (p *patient) connectRemedy(err error) string {
 		return "set the local clock if it is wrong, otherwise the certificate has to be renewed"
 	case errors.As(err, &noTLS):
 		return "nobody speaks TLS there: look at the port of the base URL"
-	case p.proxy != nil:
-		return "look at the proxy that the environment names, " + p.proxy.Host
+	case w.proxy != nil:
+		return "look at the proxy that the environment names, " + w.proxy.Host
 	}
 	return "look at host and port of the base URL, at the firewall, and whether a proxy is needed (HTTPS_PROXY)"
 }
@@ -109,27 +130,48 @@ const (
 	skewFail = 30 * time.Second
 )
 
-// clock compares our clock with the service's.
-func (p *patient) clock() Check {
-	date, err := http.ParseTime(p.date)
+// skew is how far our clock is from the service's.
+type skew struct {
+	text string
+	off  time.Duration // whole seconds, not negative
+}
+
+// skew compares the clocks, unless the service does not show its own.
+func (w *way) skew() (s skew, shown bool) {
+	date, err := http.ParseTime(w.date)
 	if err != nil {
-		return doubtful("compare it with another clock", "the service does not say what time it is")
+		return skew{}, false
 	}
 	// The header shows whole seconds, cut off.
-	ahead := p.read.Sub(date.Add(time.Second / 2)).Round(time.Second)
-	off, side := max(ahead, -ahead), "ahead"
-	if ahead < 0 {
-		side = "behind"
-	}
-	const remedy = "set it, by NTP if there is: a request is refused when its time is a minute off"
-	text := fmt.Sprintf("the local clock is off by %.0f s, %s", off.Seconds(), side)
+	ahead := w.read.Sub(date.Add(time.Second / 2)).Round(time.Second)
+	s.off = max(ahead, -ahead)
 	switch {
-	case off-p.blur >= skewFail:
-		return failed(&client.Error{Fault: client.Refused, Op: "clock", Message: text, Remedy: remedy})
-	case off >= skewWarn:
-		return doubtful(remedy, "%s", text)
-	case off == 0:
-		return fine("the local clock agrees with the service's")
+	case ahead == 0:
+		s.text = "the local clock agrees with the service's"
+	case ahead < 0:
+		s.text = fmt.Sprintf("the local clock is off by %.0f s, behind", s.off.Seconds())
+	default:
+		s.text = fmt.Sprintf("the local clock is off by %.0f s, ahead", s.off.Seconds())
 	}
-	return fine("%s", text)
+	return s, true
+}
+
+// noTime is the check of a clock that nothing is known of.
+func noTime() Check {
+	return doubtful("compare it with another clock", "the service does not say what time it is")
+}
+
+// clock looks whether a service that refuses requests of another time would refuse ours.
+func (w *way) clock() Check {
+	const remedy = "set it, by NTP if there is: a request is refused when its time is a minute off"
+	s, shown := w.skew()
+	switch {
+	case !shown:
+		return noTime()
+	case s.off-w.blur >= skewFail:
+		return failed(&client.Error{Fault: client.Refused, Op: "clock", Message: s.text, Remedy: remedy})
+	case s.off >= skewWarn:
+		return doubtful(remedy, "%s", s.text)
+	}
+	return fine("%s", s.text)
 }

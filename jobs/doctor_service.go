@@ -3,15 +3,10 @@ package jobs
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"mapper/client"
 	"mapper/client/transport"
@@ -19,36 +14,16 @@ import (
 	"mapper/normalize"
 )
 
-// How long the Doctor waits for each of its questions to the service. Together they stay below 20 s.
-const (
-	resolveWithin = 3 * time.Second
-	connectWithin = 5 * time.Second
-	mapWithin     = 7 * time.Second
-	attemptWithin = 6 * time.Second
-	retryFor      = 3 * time.Second // a service that fails
-)
-
-// patient is a service that is examined, and what is known of it so far.
+// patient is UID2 or EUID, and what is known of it so far.
 type patient struct {
 	*Doctor
-	url   *url.URL
-	proxy *url.URL // on the way to it, or nil
-	http  *http.Transport
-
-	date    string        // what the service's clock shows
-	read    time.Time     // ours at that moment
-	blur    time.Duration // how far either may be off by the way between them
+	way
 	answers client.Answers
 }
 
-// service examines the way to the service, and the credentials by asking it for the test identities.
-func (d *Doctor) service(ctx context.Context) []Check {
-	p := &patient{Doctor: d, http: &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: connectWithin}).DialContext,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: connectWithin,
-	}}
+// checks examines the way to the service, and the credentials by asking it for the test identities.
+func (d *Doctor) checks(ctx context.Context) []Check {
+	p := &patient{Doctor: d, way: newWay()}
 	defer p.http.CloseIdleConnections()
 	var r rounds
 	r.check("credentials", p.credentials)
@@ -63,25 +38,9 @@ func (d *Doctor) service(ctx context.Context) []Check {
 	return r.done
 }
 
-// credentials looks whether there are any.
 func (p *patient) credentials() Check {
 	prefix := strings.ToUpper(p.Service.String())
-	key, secret := prefix+"_API_KEY", prefix+"_SECRET_KEY"
-	var missing []string
-	if p.APIKey.IsZero() {
-		missing = append(missing, key)
-	}
-	if p.ClientSecret.IsZero() {
-		missing = append(missing, secret)
-	}
-	switch {
-	case p.Unread != nil:
-		return failed(p.Unread)
-	case len(missing) > 0:
-		return failed(&client.Error{Fault: client.Refused, Op: "credentials", Message: strings.Join(missing, " and ") + " not set",
-			Remedy: "set them in the environment, or name files that hold them by " + strings.Join(missing, "_FILE and ") + "_FILE"})
-	}
-	return fine("%s and %s are set", key, secret)
+	return credentials(p.Unread, credential{prefix + "_API_KEY", !p.APIKey.IsZero()}, credential{prefix + "_SECRET_KEY", !p.ClientSecret.IsZero()})
 }
 
 // format looks whether key and secret can be what they are meant to be. It leaves the base URL aside.
@@ -122,68 +81,17 @@ func testIdentities() []normalize.ID {
 
 // ask asks for the test identities, which shows whether key, secret and role belong together.
 func (p *patient) ask(ctx context.Context) Check {
-	var retried int
-	var last transport.Retry
-	limited, cancel := context.WithTimeout(ctx, mapWithin)
-	defer cancel()
-	began := time.Now()
-	api, err := uid2.New(uid2.Options{
-		Service: p.Service, BaseURL: p.BaseURL, APIKey: p.APIKey, ClientSecret: p.ClientSecret, Version: p.Version, MaxPoison: -1,
-		Transport: transport.Options{
-			RoundTripper: p.http, MaxInFlight: 1, AttemptTimeout: attemptWithin, GiveUpAfter: retryFor,
-			OnRetry: func(r transport.Retry) {
-				if retried, last = retried+1, r; time.Since(began)+r.Wait > mapWithin {
-					cancel() // what the service wants us to wait for comes too late
-				}
-			},
-		},
+	return p.question(ctx, "identity/map", func(ctx context.Context, o transport.Options) (string, error) {
+		api, err := uid2.New(uid2.Options{
+			Service: p.Service, BaseURL: p.BaseURL, APIKey: p.APIKey, ClientSecret: p.ClientSecret, Version: p.Version,
+			MaxPoison: -1, Transport: o,
+		})
+		if err != nil {
+			return "", err
+		}
+		accepted := "the key is known in " + p.Environment + " and has the MAPPER role, the secret belongs to it"
+		return accepted, api.Map(ctx, testIdentities(), &p.answers)
 	})
-	if err != nil {
-		return failed(err)
-	}
-	err = api.Map(limited, testIdentities(), &p.answers)
-	took := time.Since(began).Round(time.Millisecond)
-	switch {
-	case err != nil && ctx.Err() == nil:
-		return failed(p.explain(err, last))
-	case err != nil:
-		return failed(err)
-	case retried > 0:
-		return doubtful("look at the network and at the status of the service if this goes on",
-			"the key, its role and the secret are right, but %d requests failed before, lastly with %s", retried, outcome(last))
-	}
-	return fine("the key is known in %s and has the MAPPER role, the secret belongs to it; answered in %v", p.Environment, took)
-}
-
-// explain makes the best of an error after which a job would have gone on asking.
-func (p *patient) explain(err error, last transport.Retry) error {
-	var e *client.Error
-	final := errors.As(err, &e)
-	switch {
-	case final && e.Fault != client.Unreachable:
-		return err
-	case last.Status == http.StatusOK:
-		return &client.Error{Fault: client.Broken, Op: "identity/map", Status: last.Status, Message: "the replies are not those of an operator", Err: last.Err,
-			Remedy: "look at the base URL, and whether something in between answers in the service's place"}
-	case final && last.Status == 0:
-		return err
-	case last.Status == http.StatusTooManyRequests:
-		return &client.Error{Fault: client.Unreachable, Op: "identity/map", Status: last.Status, Message: "HTTP 429, as often as it was asked",
-			Remedy: "the key or this address is over its rate: stop what else uses it, or wait"}
-	}
-	return &client.Error{Fault: client.Unreachable, Op: "identity/map", Status: last.Status, Message: "no answer; lastly " + outcome(last),
-		Remedy: "look at the network and at the status page of the service, then try again"}
-}
-
-// outcome says what came of an attempt.
-func outcome(r transport.Retry) string {
-	switch {
-	case r.Err != nil:
-		return r.Err.Error()
-	case r.Status == 0:
-		return fmt.Sprintf("nothing within %v", mapWithin)
-	}
-	return fmt.Sprintf("HTTP %d", r.Status)
 }
 
 // mapped looks at the identities that always have a raw UID.

@@ -25,18 +25,17 @@ const (
 
 // place is a storage that is examined, and what is known of it so far.
 type place struct {
-	*Doctor
-	store *objects.Store
+	subject
 	table *table.Table
 	about *table.About // nil when there is no table yet
 	key   string       // of the object that is created
 }
 
 // storage examines the storage. A file system or an SDK that hangs is left hanging: its goroutine ends when it answers.
-func (d *Doctor) storage(ctx context.Context) []Check {
+func (s subject) storage(ctx context.Context) []Check {
 	done := make(chan []Check, 1)
 	go func() {
-		p := &place{Doctor: d, store: d.Store, key: "_runs/.doctor-" + rand.Text()}
+		p := &place{subject: s, key: "_runs/.doctor-" + rand.Text()}
 		if p.store == nil {
 			p.store = &objects.Store{GiveUpAfter: giveUpStorage}
 			defer p.store.Close() // which only lets go of idle connections
@@ -47,12 +46,12 @@ func (d *Doctor) storage(ctx context.Context) []Check {
 	case checks := <-done:
 		return checks
 	case <-time.After(silentAfter):
-		return new(place).checks(ctx, func() Check { return failed(d.tooLong()) })
+		return new(place).checks(ctx, func() Check { return failed(s.tooLong()) })
 	}
 }
 
-func (d *Doctor) tooLong() error {
-	return &objects.Error{URI: d.Out, Kind: objects.ErrUnavailable, Err: errors.New("no answer in time")}
+func (s subject) tooLong() error {
+	return &objects.Error{URI: s.out, Kind: objects.ErrUnavailable, Err: errors.New("no answer in time")}
 }
 
 func (p *place) examine(ctx context.Context) []Check {
@@ -73,7 +72,7 @@ func (p *place) checks(ctx context.Context, look func() Check) []Check {
 
 // look reads what the table says about itself, which needs a storage that answers.
 func (p *place) look(ctx context.Context) Check {
-	t, err := table.Open(ctx, p.store, p.Out)
+	t, err := table.Open(ctx, p.store, p.out)
 	var cloud *objects.Error
 	switch {
 	case errors.As(err, &cloud):
@@ -85,12 +84,12 @@ func (p *place) look(ctx context.Context) Check {
 	about, err := t.About(ctx)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fine("%s answers, and holds no table yet", p.Out)
+		return fine("%s answers, and holds no table yet", p.out)
 	case err != nil:
 		return p.denied(err)
 	}
 	p.about = &about
-	return fine("%s answers, and holds a table", p.Out)
+	return fine("%s answers, and holds a table", p.out)
 }
 
 // denied is what failed says, but for local files: the system says less of them than a storage in the cloud.
@@ -99,7 +98,7 @@ func (p *place) denied(err error) Check {
 	if errors.As(err, &cloud) || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
 		return failed(err)
 	}
-	c := failed(&objects.Error{URI: p.Out, Kind: fs.ErrPermission, Err: err})
+	c := failed(&objects.Error{URI: p.out, Kind: fs.ErrPermission, Err: err})
 	c.Detail, c.Remedy = err.Error(), "let this user read and write there, or give another --out"
 	return c
 }
@@ -108,12 +107,12 @@ func (p *place) denied(err error) Check {
 func (p *place) owner() Check {
 	switch {
 	case p.about == nil:
-		return fine("the first run makes it one of %s, environment %s", p.Service, p.Environment)
-	case p.about.Service != p.Service.String() || p.about.Environment != p.Environment:
+		return fine("the first run makes it one of %s, environment %s", p.service, p.environment)
+	case p.about.Service != p.service || p.about.Environment != p.environment:
 		return failed(fmt.Errorf("the %w: it holds UIDs of %s, environment %s, and this is %s, environment %s; give another --out",
-			table.ErrOtherTable, p.about.Service, p.about.Environment, p.Service, p.Environment))
+			table.ErrOtherTable, p.about.Service, p.about.Environment, p.service, p.environment))
 	}
-	return fine("it is one of %s, environment %s", p.Service, p.Environment)
+	return fine("it is one of %s, environment %s", p.service, p.environment)
 }
 
 // write creates a small object where nobody looks for one, and reads it back.

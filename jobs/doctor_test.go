@@ -131,7 +131,7 @@ func TestDoctorService(t *testing.T) {
 		{name: "unknown authority", change: func(d *jobs.Doctor) { d.BaseURL = unsure.URL }, want: "oooofssss", says: []string{"unknown authority", "SSL_CERT_FILE"}, class: isUnreachable},
 		{name: "no TLS", change: func(d *jobs.Doctor) { d.BaseURL = strings.Replace(nothing.URL, "http:", "https:", 1) }, want: "oooofssss", says: []string{"nobody speaks TLS there"}, class: isUnreachable},
 		{name: "404", change: func(d *jobs.Doctor) { d.BaseURL = nothing.URL }, want: "oooooofss", says: []string{"HTTP 404", "base URL is probably wrong"}, class: isRefused},
-		{name: "a page", change: func(d *jobs.Doctor) { d.BaseURL = page.URL }, want: "oooooofss", says: []string{"not those of an operator"}, class: isBroken},
+		{name: "a page", change: func(d *jobs.Doctor) { d.BaseURL = page.URL }, want: "oooooofss", says: []string{"not those of the service"}, class: isBroken},
 		{name: "500 forever", faults: sandbox.Faults{Outage: true}, want: "oooooofss", says: []string{"lastly HTTP 500", "status page"}, class: isUnreachable},
 		{name: "429 forever", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 429, RetryAfter: time.Hour}}}, want: "oooooofss", says: []string{"HTTP 429, as often"}, class: isUnreachable},
 		{name: "503 once", faults: sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Fail, Status: 503, First: 1}}}, want: "oooooowoo", says: []string{"1 requests failed before, lastly with HTTP 503"}, class: isNil},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -13,52 +14,77 @@ import (
 
 func (a *app) doctor() *cobra.Command {
 	var service string
-	d := jobs.Doctor{Version: version}
+	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is wrong with credentials, clock, endpoint, role or storage, and what to do",
 		Long: "doctor looks at the credentials, the way to the service, the local clock, and whether the service answers as\n" +
-			"documented, for which it asks for four identities that are documented for tests. With --out it looks whether a table\n" +
-			"can be written there: it creates a small object below _runs/ and deletes it. It writes a line for each check, and\n" +
-			"answers within 20 seconds: ok, warn, fail, or skip for what an earlier failure hides. The first failure decides the\n" +
-			"exit code.\n\n" +
-			"Credentials come from where mapper map has them: UID2_API_KEY and UID2_SECRET_KEY (EUID_... for EUID), or files named\n" +
-			"by UID2_API_KEY_FILE and UID2_SECRET_KEY_FILE. They are never shown.",
+			"documented, for which it asks UID2 and EUID for four identities that are documented for tests, and ID5 for nobody.\n" +
+			"With --out it looks whether a table can be written there: it creates a small object below _runs/ and deletes it. It\n" +
+			"writes a line for each check, and answers within 20 seconds: ok, warn, fail, or skip for what an earlier failure\n" +
+			"hides. The first failure decides the exit code.\n\n" +
+			"Credentials come from where mapper map has them: UID2_API_KEY and UID2_SECRET_KEY (EUID_... for EUID), ID5_PARTNER and\n" +
+			"ID5_TOKEN, or files named by the same variables with _FILE at their end. They are never shown.",
 		Example: "  mapper doctor\n" +
 			"  mapper doctor --service euid --base-url https://integ.euid.eu\n" +
+			"  mapper doctor --service id5\n" +
 			"  mapper doctor --out s3://ids/uid2 --json",
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if d.Service, err = uid2.ParseService(service); err != nil {
-				return usagef("--service %q is neither uid2 nor euid", service)
-			}
-			if c.Flags().Changed("out") && d.Out == "" {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("out") && o.out == "" {
 				return usagef("--out is empty; leave the flag out to have no storage examined")
 			}
-			a.doctorSettings(&d)
-			diagnosis := d.Examine(c.Context())
+			examine, err := a.doctorOf(service, o)
+			if err != nil {
+				return err
+			}
+			diagnosis := examine(c.Context())
 			return errors.Join(diagnosis.Err(), a.print(diagnosis))
 		},
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&service, "service", "uid2", "which network: uid2 or euid")
-	flags.StringVar(&d.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
-	flags.StringVar(&d.Environment, "environment", "", "name of the environment that the table has to be of (default: from the host)")
-	flags.StringVar(&d.Out, "out", "", "folder or URL of a table to examine too, or of where one is to be")
+	flags.StringVar(&service, "service", "uid2", "which network: uid2, euid or id5")
+	flags.StringVar(&o.baseURL, "base-url", "", "service (default $UID2_BASE_URL, $EUID_BASE_URL or $ID5_BASE_URL, else production)")
+	flags.StringVar(&o.environment, "environment", "", "name of the environment that the table has to be of (default: from the host)")
+	flags.StringVar(&o.out, "out", "", "folder or URL of a table to examine too, or of where one is to be")
 	return c
 }
 
-// doctorSettings reads what the environment says. What cannot be read or is missing is for the doctor to tell.
-func (a *app) doctorSettings(d *jobs.Doctor) {
-	read := func(name string) string {
-		value, err := a.optional(strings.ToUpper(d.Service.String()) + name)
-		if d.Unread == nil {
-			d.Unread = err
-		}
-		return value
+// doctorOptions are the flags that every doctor has.
+type doctorOptions struct{ baseURL, environment, out string }
+
+// doctorOf returns how to examine a service with what the environment says of it.
+func (a *app) doctorOf(service string, o doctorOptions) (examine func(context.Context) *jobs.Diagnosis, err error) {
+	e := envReader{app: a, prefix: strings.ToUpper(service)}
+	if o.baseURL == "" {
+		o.baseURL = e.read("_BASE_URL")
 	}
-	if d.BaseURL == "" {
-		d.BaseURL = read("_BASE_URL")
+	if service == "id5" {
+		d := jobs.ID5Doctor{BaseURL: o.baseURL, Environment: o.environment, Out: o.out, Version: version}
+		d.Partner, d.Token = e.read("_PARTNER"), client.NewSecret(e.read("_TOKEN"))
+		d.Unread = e.unread
+		return d.Examine, nil
 	}
-	d.APIKey, d.ClientSecret = client.NewSecret(read("_API_KEY")), client.NewSecret(read("_SECRET_KEY"))
+	d := jobs.Doctor{BaseURL: o.baseURL, Environment: o.environment, Out: o.out, Version: version}
+	if d.Service, err = uid2.ParseService(service); err != nil {
+		return nil, usagef("--service %q is none of uid2, euid and id5", service)
+	}
+	d.APIKey, d.ClientSecret = client.NewSecret(e.read("_API_KEY")), client.NewSecret(e.read("_SECRET_KEY"))
+	d.Unread = e.unread
+	return d.Examine, nil
+}
+
+// envReader reads the variables of one service. What cannot be read or is missing is for the doctor to tell.
+type envReader struct {
+	app    *app
+	prefix string
+	unread error // why a variable could not be read, the first if there are several
+}
+
+func (e *envReader) read(name string) string {
+	value, err := e.app.optional(e.prefix + name)
+	if e.unread == nil {
+		e.unread = err
+	}
+	return value
 }

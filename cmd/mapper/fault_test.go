@@ -32,7 +32,7 @@ func inProcess(t *testing.T, opts sandbox.Options) (*sandbox.Sandbox, []string) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stop(context.Background()) })
-	o := operator{url, s.APIKey(), s.ClientSecret()}
+	o := operator{BaseURL: url, APIKey: s.APIKey(), SecretKey: s.ClientSecret()}
 	return s, o.env()
 }
 

@@ -40,6 +40,9 @@ type operator struct {
 	BaseURL   string `json:"base_url"`
 	APIKey    string `json:"api_key"`
 	SecretKey string `json:"secret_key"`
+
+	ID5Partner string `json:"id5_partner"`
+	ID5Token   string `json:"id5_token"`
 }
 
 // env returns the environment in which the program reaches the operator.

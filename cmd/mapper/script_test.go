@@ -42,6 +42,9 @@ func setUpOperator(env *testscript.Env) error {
 	env.Setenv("UID2_BASE_URL", url)
 	env.Setenv("UID2_API_KEY", s.APIKey())
 	env.Setenv("UID2_SECRET_KEY", s.ClientSecret())
+	env.Setenv("ID5_BASE_URL", url)
+	env.Setenv("ID5_PARTNER", s.ID5Partner())
+	env.Setenv("ID5_TOKEN", s.ID5Token())
 	return nil
 }
 
