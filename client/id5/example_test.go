@@ -21,7 +21,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer stop(context.Background())
+	defer func() { _ = stop(context.Background()) }()
 
 	api, err := id5.New(id5.Options{BaseURL: url, Partner: service.ID5Partner(), Token: client.NewSecret(service.ID5Token())})
 	if err != nil {

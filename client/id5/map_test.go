@@ -3,6 +3,7 @@ package id5_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,6 +201,58 @@ func TestMapPoisonIsBounded(t *testing.T) {
 	}
 	if got := s.Stats().Requests; got > 30 {
 		t.Errorf("it took %d requests to give up", got)
+	}
+}
+
+// TestMapLongRefusal is refused with a list of culprits that is longer than what is read of it.
+func TestMapLongRefusal(t *testing.T) {
+	users := people(id5.DefaultBatch)
+	which := make([]int, len(users)-1) // all but the last
+	for i := range which {
+		which[i] = i
+	}
+	s, opts := overTCP(t, signals(sandbox.ID5Faults{Reject: rejecting(users, code, which...)}))
+	var ans client.Answers
+	if err := newClient(t, opts).Map(t.Context(), users, &ans); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswers(t, s, users, &ans, words(code, which...))
+	if got := s.Stats().Requests; got > 20 {
+		t.Errorf("it took %d requests", got)
+	}
+}
+
+// TestMapEmptyAnswers is answered with nobody in the reply, again and again: an answer that is missing is no error.
+func TestMapEmptyAnswers(t *testing.T) {
+	s, opts := overTCP(t, fails(200, `{"users":[]}`))
+	users := people(2)
+	var ans client.Answers
+	if err := newClient(t, opts).Map(t.Context(), users, &ans); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswers(t, s, users, &ans, words(id5.WordNoAnswer, 0, 1))
+}
+
+// TestMapAtOnce uses one client from several goroutines.
+func TestMapAtOnce(t *testing.T) {
+	users := people(60)
+	s, opts := overTCP(t, signals(sandbox.ID5Faults{Shuffle: true, Reject: rejecting(users, code, 30)}))
+	opts.MaxBatch = 10
+	api := newClient(t, opts)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			var ans client.Answers
+			if err := api.Map(t.Context(), users, &ans); err != nil {
+				t.Error(err)
+				return
+			}
+			checkAnswers(t, s, users, &ans, words(code, 30))
+		})
+	}
+	group.Wait()
+	if got := s.Stats().MaxInFlight; got > 4 {
+		t.Errorf("%d requests were in flight at once", got)
 	}
 }
 

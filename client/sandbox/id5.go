@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ID5Options describes the Partner Signals endpoint. The zero value has made-up token.
+// ID5Options describes the Partner Signals endpoint. The zero value has a token that is made up.
 type ID5Options struct {
 	Partner  string // number of the partner, digits only; default: 173, which is for tests
 	Token    string // default: made up
