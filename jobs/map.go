@@ -200,6 +200,7 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	case err != nil:
 		return nil, usagef("--out: %v", err)
 	}
+	t.OnWait = m.logWait
 	if err := t.Check(ctx, m.Service.String(), m.Environment); err != nil {
 		return nil, err
 	}
@@ -223,10 +224,17 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	run.api = api
 	err = run.work(ctx, &m)
 	summary := run.summary(began)
-	if release := run.release(); err == nil {
-		err = release
-	}
+	run.release(ctx, &m)
 	return summary, err
+}
+
+// logWait says who is waited for.
+func (m *Map) logWait(holder string, patience time.Duration) {
+	if patience > 0 {
+		m.Log.Warn("another process had this in hand and shows no sign of life; waiting whether it is dead", "holder", holder, "wait", patience.Round(time.Second))
+		return
+	}
+	m.Log.Info("waiting for another process", "holder", holder)
 }
 
 // connect readies what inputs are read through. Standard input is not read yet.

@@ -37,7 +37,7 @@ type run struct {
 	api     *uid2.Client
 	status  Status
 	result  *table.Manifest // once it is committed
-	release func() error    // of the lease
+	lease   *table.Lease
 }
 
 // open continues the unfinished run of the same job, or plans a new one, and takes the lease of its shard.
@@ -48,13 +48,25 @@ func (m *Map) open(ctx context.Context, t *table.Table) (*run, error) {
 		return nil, err
 	}
 	r.inputs = sliceOf(inputs, r.plan.Shards[r.shard])
-	if r.release, err = t.Lease(ctx, r.plan.RunID, r.shard); err != nil {
+	if r.lease, err = t.Lease(ctx, r.plan.RunID, r.shard); err != nil {
 		return nil, err
 	}
 	if err := r.resume(ctx, m); err != nil {
-		return nil, errors.Join(err, r.release())
+		r.release(ctx, m)
+		return nil, err
 	}
 	return r, nil
+}
+
+// release lets go of the lease. If that fails, the next process waits for a while, that is all.
+func (r *run) release(ctx context.Context, m *Map) {
+	err := r.lease.Release()
+	if err == nil && r.result != nil {
+		err = r.table.DropLeases(context.WithoutCancel(ctx), r.plan.RunID)
+	}
+	if err != nil {
+		m.Log.Warn("the lease of the run was not let go; the next process on it has to wait some seconds", "run_id", r.plan.RunID, "cause", err)
+	}
 }
 
 // resume finds out how far the run and its shard have got.
@@ -369,7 +381,9 @@ func (r *run) work(ctx context.Context, m *Map) error {
 	last := r.chain.Last()
 	m.Monitor.begin(r.inputs, last, r.api)
 	if !last.Done {
-		err := pipeline.Run(ctx, r.inputs, last, r.api, w, r.seal(m), m.pipelineOptions(r))
+		working, stop := r.lease.Context(ctx) // whoever has lost it works for nothing
+		defer stop()
+		err := pipeline.Run(working, r.inputs, last, r.api, w, r.seal(m), m.pipelineOptions(r))
 		if errors.Is(err, context.Canceled) {
 			r.status = StatusInterrupted
 		}

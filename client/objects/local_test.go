@@ -133,22 +133,23 @@ func TestSweepRemovesWhatKilledWritersLeft(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	b, _ := bucket(t)
-	release, held, err := b.Lock(t.Context(), "l")
-	if err != nil || !held {
-		t.Fatalf("held %v, %v", held, err)
+	first, err := b.Lock(t.Context(), "l", objects.LockOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, held, err := b.Lock(ctx, "l"); err != nil || held {
-		t.Fatalf("a second holder: %v, %v", held, err)
+	told := 0
+	options := objects.LockOptions{OnWait: func(string, time.Duration) { told++ }}
+	if _, err := b.Lock(ctx, "l", options); !errors.Is(err, context.DeadlineExceeded) || told != 1 {
+		t.Fatalf("a second holder: %v, told %d times", err, told)
 	}
-	first := release
-	time.AfterFunc(50*time.Millisecond, func() { _ = first() })
-	release, held, err = b.Lock(t.Context(), "l")
-	if err != nil || !held {
-		t.Fatalf("after the first holder let go: %v, %v", held, err)
+	time.AfterFunc(50*time.Millisecond, func() { _ = first.Release() })
+	second, err := b.Lock(t.Context(), "l", objects.LockOptions{})
+	if err != nil {
+		t.Fatalf("after the first holder let go: %v", err)
 	}
-	if err := release(); err != nil {
+	if err := second.Release(); err != nil {
 		t.Fatal(err)
 	}
 }

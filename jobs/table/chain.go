@@ -91,32 +91,3 @@ func (c *Chain) Append(ctx context.Context, p pipeline.Part) error {
 	c.Links = append(c.Links, l)
 	return nil
 }
-
-// Lease makes this process the only one that works on a shard of a run, or fails with [ErrHeld]. It only saves
-// work: if it is not honoured, the chain still lets only one process seal each part. The process's death ends
-// it.
-func (t *Table) Lease(ctx context.Context, run string, shard int) (release func() error, err error) {
-	// A process that was killed a moment ago may not have let go yet.
-	patience, cancel := context.WithTimeout(ctx, leasePatience)
-	defer cancel()
-	release, held, err := t.Bucket.Lock(patience, fmt.Sprintf("_runs/%s/.lease-%d", run, shard))
-	if err == nil && !held {
-		err = fmt.Errorf("run %s: %w", run, ErrHeld)
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return release, err
-}
-
-const leasePatience = 2 * time.Second
-
-// PlanningLease makes this process the only one that looks for a run to continue or plans a new one, so that
-// of two equal commands the second finds the run of the first. It waits its turn.
-func (t *Table) PlanningLease(ctx context.Context) (release func() error, err error) {
-	release, held, err := t.Bucket.Lock(ctx, "_runs/.planning")
-	if err == nil && !held {
-		err = context.Cause(ctx)
-	}
-	return release, err
-}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"regexp"
 	"slices"
+	"time"
 
 	"mapper/client/objects"
 
@@ -35,6 +36,9 @@ var (
 type Table struct {
 	Bucket *objects.Bucket
 	Writer string // the id that this process signs with
+	// OnWait is told who holds a lease that is waited for, and for how much longer if it shows no sign of life; 0 means
+	// that it is alive. It may be nil.
+	OnWait func(holder string, patience time.Duration)
 
 	in storage // the bucket
 }

@@ -329,28 +329,6 @@ func TestRunsDoesNotWalk(t *testing.T) {
 	}
 }
 
-func TestLease(t *testing.T) {
-	root := t.TempDir()
-	a, b := open(t, root), open(t, root)
-	release, err := a.Lease(t.Context(), "r", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Lease(t.Context(), "r", 0); !errors.Is(err, ErrHeld) {
-		t.Errorf("a second holder: %v", err)
-	}
-	if err := release(); err != nil {
-		t.Fatal(err)
-	}
-	release, err = b.Lease(t.Context(), "r", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := release(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestValidRunID(t *testing.T) {
 	for id, want := range map[string]bool{
 		"a": true, "2026-11-22T04.05_x": true, strings.Repeat("a", 63): true,

@@ -191,13 +191,13 @@ func (t *Table) isWorkedOn(ctx context.Context, run string) (bool, error) {
 		return false, err
 	}
 	for shard := range p.Shards {
-		switch release, err := t.Lease(ctx, run, shard); {
+		switch lease, err := t.Lease(ctx, run, shard); {
 		case errors.Is(err, ErrHeld):
 			return true, nil
 		case err != nil:
 			return false, err
 		default:
-			if err := release(); err != nil {
+			if err := lease.Release(); err != nil {
 				return false, err
 			}
 		}

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t testing.TB) Target) {
 		"read at":             (*suite).readAt,
 		"seek":                (*suite).seek,
 		"one creator wins":    (*suite).race,
+		"locks":               (*suite).locks,
 		"cancelled":           (*suite).cancelled,
 		"reads that are cut":  (*suite).cutReads,
 		"reads that stall":    (*suite).stalledReads,
@@ -530,6 +531,68 @@ func (s *suite) creators(key string, n int) {
 func (s *suite) race() {
 	for round := range 3 {
 		s.creators(fmt.Sprintf("race-%d", round), 100)
+	}
+}
+
+// locks: of many one gets the lock, and the others are refused while it lives; then each has its turn.
+func (s *suite) locks() {
+	var holders atomic.Int64
+	var won atomic.Pointer[objects.Lock]
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			switch l, err := s.bucket.TryLock(s.Context(), "d/lock", objects.LockOptions{}); {
+			case err == nil:
+				holders.Add(1)
+				won.Store(l)
+			case !errors.Is(err, objects.ErrLocked):
+				s.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if holders.Load() != 1 {
+		s.Fatalf("%d holders", holders.Load())
+	}
+	if _, err := s.bucket.TryLock(s.Context(), "d/lock", objects.LockOptions{}); !errors.Is(err, objects.ErrLocked) || !strings.Contains(err.Error(), "d/lock") {
+		s.Errorf("a holder that is alive was not honoured: %v", err)
+	}
+	other, err := s.bucket.TryLock(s.Context(), "d/lock-2", objects.LockOptions{})
+	if err != nil {
+		s.Fatalf("another lock: %v", err)
+	}
+	for range 4 {
+		all.Go(func() { s.turn(&holders) })
+	}
+	holders.Add(-1)
+	if err := errors.Join(other.Release(), won.Load().Release()); err != nil {
+		s.Error(err)
+	}
+	all.Wait()
+	if err := s.bucket.DropLocks(s.Context(), "d/"); err != nil {
+		s.Error(err)
+	}
+	if s.target.Proxy != nil {
+		if got := s.keys("d/"); got != nil {
+			s.Errorf("left: %v", got)
+		}
+	}
+}
+
+// turn waits for the lock, holds it for a moment, and expects to be alone.
+func (s *suite) turn(holders *atomic.Int64) {
+	l, err := s.bucket.Lock(s.Context(), "d/lock", objects.LockOptions{})
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	if n := holders.Add(1); n != 1 {
+		s.Errorf("%d holders at once", n)
+	}
+	time.Sleep(5 * time.Millisecond)
+	holders.Add(-1)
+	if err := l.Release(); err != nil {
+		s.Error(err)
 	}
 }
 
