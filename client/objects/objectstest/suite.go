@@ -554,14 +554,11 @@ func (s *suite) locks() {
 	if holders.Load() != 1 {
 		s.Fatalf("%d holders", holders.Load())
 	}
-	if _, err := s.bucket.TryLock(s.Context(), "d/lock", objects.LockOptions{}); !errors.Is(err, objects.ErrLocked) || !strings.Contains(err.Error(), "d/lock") {
-		s.Errorf("a holder that is alive was not honoured: %v", err)
-	}
 	other, err := s.bucket.TryLock(s.Context(), "d/lock-2", objects.LockOptions{})
 	if err != nil {
 		s.Fatalf("another lock: %v", err)
 	}
-	for range 4 {
+	for range 3 {
 		all.Go(func() { s.turn(&holders) })
 	}
 	holders.Add(-1)
