@@ -33,6 +33,7 @@ const (
 	leaseLimit = 5 * time.Second        // for one sign of life: another attempt has to fit before others lose patience
 	leaseRetry = time.Second            // after a sign of life that failed
 	leaseStale = 15 * time.Second       // without a sign of life a holder counts as dead
+	freeLimit  = 10 * time.Second       // for letting go: a process that is told to end has little time
 	leaseQuiet = 5 * time.Second        // without a sign of life those who wait are told
 	leaseLook  = 500 * time.Millisecond // between an observer's looks
 )
@@ -83,8 +84,7 @@ func (l *lease) lock(ctx context.Context, o LockOptions, met func(holder string)
 		seen = now
 		silent := began.Sub(seen.since) // not counting how long the looking takes
 		if vacant || silent >= leaseStale {
-			l.n = seen.n
-			held, err := l.step(ctx)
+			held, err := l.claim(ctx, seen.n)
 			if err != nil {
 				return nil, err
 			}
@@ -103,26 +103,56 @@ func (l *lease) lock(ctx context.Context, o LockOptions, met func(holder string)
 	}
 }
 
-// look returns which object is the highest now. While that is the one seen before, it is not read again.
+// look returns which object is the highest now. While that is the one seen before, it is not read again. Of one that is
+// gone before it is read, only the number is known.
 func (l *lease) look(ctx context.Context, seen sight) (sight, error) {
-	for {
-		n, err := l.list(ctx)
-		if err != nil || n == seen.n && !seen.since.IsZero() {
-			return seen, err
-		}
-		if n == 0 {
-			return sight{of: signature{Free: true}, since: time.Now()}, nil
-		}
-		of, err := l.read(ctx, n)
-		if !isGone(err) {
-			return sight{n: n, of: of, since: time.Now()}, err
+	n, err := l.list(ctx)
+	if err != nil || n == seen.n && !seen.since.IsZero() {
+		return seen, err
+	}
+	now := sight{n: n, of: signature{Free: true}}
+	if n > 0 {
+		if now.of, err = l.read(ctx, n); isGone(err) {
+			err = nil
 		}
 	}
+	now.since = time.Now()
+	return now, err
+}
+
+// claim takes the place above n. If that fails, what is there now says what has come of it: whoever has created the
+// object in the way may have deleted it before it could be read.
+func (l *lease) claim(ctx context.Context, n int64) (held bool, err error) {
+	l.n = n
+	if held, err = l.step(ctx); err == nil || ctx.Err() != nil {
+		return held, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	highest, looked := l.list(ctx)
+	if looked != nil || highest <= n {
+		return false, err
+	}
+	there, looked := l.read(ctx, n+1)
+	if looked != nil && !isGone(looked) {
+		return false, err
+	}
+	l.n = n + 1
+	return highest == n+1 && there.Holder == l.sign.Holder, nil
 }
 
 // step creates the next object and says whether it is the highest, so that the lock is this process's own. After an
 // error that is not known; then a step more is as good as this one again.
 func (l *lease) step(ctx context.Context) (own bool, err error) {
+	if own, err = l.advance(ctx); err != nil || !own {
+		return false, err
+	}
+	highest, err := l.list(ctx)
+	return err == nil && highest <= l.n, err
+}
+
+// advance creates the next object, and says whether that has this process's signature.
+func (l *lease) advance(ctx context.Context) (own bool, err error) {
 	data, err := json.Marshal(l.sign)
 	if err != nil {
 		return false, err
@@ -140,10 +170,9 @@ func (l *lease) step(ctx context.Context) (own bool, err error) {
 	}
 	l.n++
 	if there != l.sign {
-		return l.step(ctx) // a sign of life that was given up has arrived after all, and now the lock is let go
+		return l.advance(ctx) // a sign of life that was given up has arrived after all, and now the lock is let go
 	}
-	highest, err := l.list(ctx)
-	return err == nil && highest <= l.n, err
+	return true, nil
 }
 
 // list returns the highest number, or 0, and remembers what is below.
@@ -165,14 +194,13 @@ func (l *lease) list(ctx context.Context) (highest int64, err error) {
 	return highest, nil
 }
 
-// tidy deletes the objects below the highest. Those that it cannot delete are listed again the next time.
-func (l *lease) tidy(ctx context.Context) error {
+// tidy deletes the objects below the highest. What it cannot delete is listed again by whoever makes the next step.
+func (l *lease) tidy(ctx context.Context) {
 	for _, key := range l.lower {
 		if err := l.in.remove(ctx, key); err != nil {
-			return err
+			return
 		}
 	}
-	return nil
 }
 
 func (l *lease) read(ctx context.Context, n int64) (s signature, err error) {

@@ -45,24 +45,26 @@ func (l *lease) beat(ctx context.Context) (own bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseLimit)
 	defer cancel()
 	if own, err = l.step(ctx); own {
-		err = l.tidy(ctx)
+		l.tidy(ctx)
 	}
 	return own, err
 }
 
-// freeLimit is for how long letting go may take: a process that is told to end has little time.
-const freeLimit = leaseLimit
-
-// free is the last step of a holder. What an earlier beat has begun, and is still on its way, finds that in its place
-// or above it.
+// free is the last step of a holder. What an earlier beat has begun, and is still on its way, will find that in its
+// place or above it.
 func (l *lease) free() error {
 	ctx, cancel := context.WithTimeout(context.Background(), freeLimit)
 	defer cancel()
 	l.sign.Free = true
-	for {
-		_, err := l.beat(ctx)
-		if err == nil || pause(ctx, leaseRetry) != nil {
-			return err
-		}
+	_, err := l.advance(ctx)
+	for err != nil && pause(ctx, leaseRetry) == nil {
+		_, err = l.advance(ctx)
 	}
+	if err != nil {
+		return err
+	}
+	if _, err := l.list(ctx); err == nil {
+		l.tidy(ctx)
+	}
+	return nil // it is free, and that some objects are left is of no importance
 }

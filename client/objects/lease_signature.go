@@ -34,9 +34,12 @@ func newSignature() signature {
 	return s
 }
 
-// String names the holder for people.
+// String names the holder for people, as far as it is known.
 func (s signature) String() string {
-	if s.Name == "" {
+	switch {
+	case s.Holder == "":
+		return "another process"
+	case s.Name == "":
 		return fmt.Sprintf("process %d", s.PID)
 	}
 	return fmt.Sprintf("process %d on %s", s.PID, s.Name)
