@@ -11,8 +11,9 @@ import (
 // Lease is the right to be the only process that works on a shard of a run. It only saves work: if it is not honoured,
 // the chain still lets only one process seal each part. The process's death ends it.
 type Lease struct {
-	run  string
-	lock *objects.Lock
+	run     string
+	lost    <-chan struct{}
+	release func() error
 }
 
 // Lease takes the lease of a shard of a run, or fails with [ErrHeld] when a live process has it. One that may be dead is
@@ -25,7 +26,7 @@ func (t *Table) Lease(ctx context.Context, run string, shard int) (*Lease, error
 	if err != nil {
 		return nil, err
 	}
-	return &Lease{run: run, lock: lock}, nil
+	return &Lease{run: run, lost: lock.Lost(), release: lock.Release}, nil
 }
 
 // Context returns a context that ends with [ErrFenced] as its cause when another process has taken the lease over: what
@@ -34,7 +35,7 @@ func (l *Lease) Context(ctx context.Context) (working context.Context, stop cont
 	working, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-l.lock.Lost():
+		case <-l.lost:
 			cancel(fmt.Errorf("run %s: %w", l.run, ErrFenced))
 		case <-working.Done():
 		}
@@ -44,7 +45,7 @@ func (l *Lease) Context(ctx context.Context) (working context.Context, stop cont
 
 // Release lets the next process work on the shard. It is called once, after the work. When it fails, the next process
 // has to wait for 15 s.
-func (l *Lease) Release() error { return l.lock.Release() }
+func (l *Lease) Release() error { return l.release() }
 
 func leasePrefix(run string) string { return "_runs/" + run + "/.lease-" }
 
