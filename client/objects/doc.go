@@ -22,6 +22,15 @@
 // What is written carries checksums that the service checks. What is read from GCS and S3 in one go, from its beginning
 // to its end over one connection, is compared with the checksum that they keep.
 //
+// # Locks
+//
+// A [Lock] only saves work. Locally it is flock(2). In a cloud it is a heartbeat of small objects, each created if
+// absent, of which the highest number holds: no clock is compared with another's, and a write in flight for long can
+// hurt nobody, because it finds higher numbers beside it. A live holder gives a sign of life every 3 s, which costs it
+// three requests; one that is silent for 15 s by the clock of who waits is overtaken, and one that was a process of the
+// same machine and is dead, at once. Two believe to hold a lock only if one of them was paused, or cut off from the
+// storage, for that long; it hears of it at its next sign of life.
+//
 // # Reading
 //
 // Reads are pinned: each request names the version, so an object that has been replaced is [ErrChanged] and never a
@@ -31,8 +40,8 @@
 //
 // # Errors
 //
-// Errors match [fs.ErrNotExist], [fs.ErrExist], [fs.ErrPermission], [ErrChanged] and [ErrUnavailable] with errors.Is
-// and name the object. Passing failures are repeated by the SDKs for as long as [Store.GiveUpAfter] says.
+// Errors match [fs.ErrNotExist], [fs.ErrExist], [fs.ErrPermission], [ErrChanged], [ErrLocked] and [ErrUnavailable] with
+// errors.Is and name the object. Passing failures are repeated by the SDKs for as long as [Store.GiveUpAfter] says.
 //
 // # Decisions
 //

@@ -76,7 +76,7 @@ func stateOf(pid int) (processState, error) {
 	}
 	// The second field is a name in parentheses, which may itself hold both spaces and parentheses.
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	const state, start = 3 - 3, 22 - 3 // of which the third field is the first
+	const state, start = 0, 19 // the third and the 22nd field
 	if len(fields) <= start {
 		return processState{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
 	}
