@@ -199,6 +199,7 @@ func (t *Table) Survey(ctx context.Context) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return !ValidRunID(id) }) // that of a lease is no run
 	runs := make([]Run, len(ids))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
