@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -213,7 +212,8 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return summarize(t, done, StatusAlreadyCommitted), nil
 		}
 	}
-	api, err := m.client()
+	retries := &retryLog{log: m.Log}
+	api, err := m.client(retries)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +222,13 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 		return nil, err
 	}
 	run.api = api
+	m.Log = run.logger(m.Log)
+	retries.log = m.Log
+	run.logBegin(m.Log)
 	err = run.work(ctx, &m)
 	summary := run.summary(began)
+	retries.close()
+	run.logEnd(m.Log, summary, err)
 	run.release(ctx, &m)
 	return summary, err
 }
@@ -264,7 +269,7 @@ func committed(ctx context.Context, t *table.Table, id string) (*table.Manifest,
 	return manifest, t.Finish(ctx, manifest)
 }
 
-func (m *Map) client() (*uid2.Client, error) {
+func (m *Map) client(retries *retryLog) (*uid2.Client, error) {
 	return uid2.New(uid2.Options{
 		Service:      m.Service,
 		BaseURL:      m.BaseURL,
@@ -278,7 +283,11 @@ func (m *Map) client() (*uid2.Client, error) {
 			MaxInFlight: m.inFlight(),
 			MaxRPS:      m.rps(),
 			GiveUpAfter: m.GiveUpAfter,
-			OnRetry:     m.logRetries(),
+			OnRetry:     retries.repeat,
+			OnAttempt: func(a transport.Attempt) {
+				retries.attempt(a)
+				m.Monitor.attempt(a)
+			},
 		},
 	})
 }
@@ -397,29 +406,5 @@ func (m *Map) logMalformed() func(uri string, line int64, reason string) {
 		} else if logged == loggedMalformed+1 {
 			m.Log.Warn("more malformed lines follow; see the unmapped rows with reason INVALID_ROW")
 		}
-	}
-}
-
-// retriesLogged is how often retries are logged at most: one line for an episode and for each half minute of it,
-// not one for each request.
-const retriesLogged = 30 * time.Second
-
-// logRetries returns a function that says that requests have to be repeated, and why.
-func (m *Map) logRetries() func(transport.Retry) {
-	var mu sync.Mutex
-	var last time.Time
-	quiet := 0 // retries that were not logged
-	return func(r transport.Retry) {
-		mu.Lock()
-		defer mu.Unlock()
-		if quiet++; time.Since(last) < retriesLogged {
-			return
-		}
-		args := []any{"status", r.Status, "retries", quiet, "wait", r.Wait.Round(time.Millisecond)}
-		if r.Err != nil {
-			args = append(args, "cause", r.Err)
-		}
-		m.Log.Warn("requests have to be repeated", args...)
-		last, quiet = time.Now(), 0
 	}
 }

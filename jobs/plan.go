@@ -97,7 +97,7 @@ func (m *Map) count(ctx context.Context, r *run, asked *unasked) error {
 	if err != nil {
 		return usagef("--keep: %v", err)
 	}
-	m.Monitor.begin(r.inputs, pipeline.Part{}, nil)
+	m.Monitor.begin(m, r.inputs, pipeline.Part{}, nil)
 	options := m.pipelineOptions(r)
 	options.Usage, options.MaxInvalid = nil, nil
 	return pipeline.Run(ctx, r.inputs, pipeline.Part{}, asked, w, func(_ context.Context, p pipeline.Part) error {

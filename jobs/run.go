@@ -79,7 +79,7 @@ func (r *run) resume(ctx context.Context, m *Map) (err error) {
 		return err
 	}
 	if r.resumed = len(r.chain.Links); r.resumed > 0 {
-		m.Log.Info("continuing", "run_id", r.plan.RunID, "shard", m.Shard.String(), "parts", r.resumed, "rows", r.chain.Last().Cursor.Lines)
+		m.Log.Info("continuing", "run_id", r.plan.RunID, "shard", r.shard, "part", r.resumed+1, "rows_total", r.chain.Last().Cursor.Lines)
 	}
 	return nil
 }
@@ -379,7 +379,7 @@ func (r *run) work(ctx context.Context, m *Map) error {
 		return err
 	}
 	last := r.chain.Last()
-	m.Monitor.begin(r.inputs, last, r.api)
+	m.Monitor.begin(m, r.inputs, last, r.api)
 	if !last.Done {
 		working, stop := r.lease.Context(ctx) // whoever has lost it works for nothing
 		defer stop()
@@ -402,11 +402,15 @@ func (r *run) usage() pipeline.Usage {
 
 // seal returns the function that makes parts count.
 func (r *run) seal(m *Map) func(context.Context, pipeline.Part) error {
+	log := &partLog{log: m.Log, last: time.Now()}
 	return func(ctx context.Context, p pipeline.Part) error {
+		began := time.Now()
 		if err := r.chain.Append(ctx, p); err != nil {
 			return err
 		}
-		m.Log.Info("sealed", "run_id", r.plan.RunID, "shard", m.Shard.String(), "part", p.N, "rows", p.Cursor.Lines)
+		sealed := SealedPart{Part: p, Seal: p.Took + time.Since(began)}
+		log.sealed(sealed)
+		m.Monitor.sealed(sealed)
 		// What is done for a run that was aborted is done for nothing.
 		_, err := committed(ctx, r.table, r.plan.RunID)
 		return err
@@ -429,7 +433,7 @@ func (r *run) commit(ctx context.Context, m *Map) error {
 	}
 	if working > 0 {
 		r.status = StatusShardDone
-		m.Log.Info("this shard is done; the last one commits the run", "run_id", r.plan.RunID, "shard", m.Shard.String(), "shards_left", working)
+		m.Log.Info("this shard is done; the last one commits the run", "shards_left", working)
 		return nil
 	}
 	manifest := r.manifest(chains...)

@@ -161,7 +161,7 @@ func (p *partWriter) unmapped(out *sinks.Row) error {
 	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
 		p.invalid++
 	}
-	p.opts.Progress.Unmapped.Add(1)
+	p.opts.Progress.unmapped[out.Reason].Add(1)
 	count := p.reasons[string(out.RawReason)]
 	if count == nil {
 		word := string(out.RawReason)
@@ -236,6 +236,7 @@ func (p *partWriter) finish(done bool, inputs int) error {
 
 // seal finishes the open part and hands it on.
 func (p *partWriter) seal(done bool) error {
+	began := time.Now()
 	part := Part{N: p.n, Cursor: p.cursor, Done: done}
 	if p.open {
 		var err error
@@ -259,6 +260,7 @@ func (p *partWriter) seal(done bool) error {
 		return p.fail(err)
 	}
 	part.Unique = int64(p.sketch.Estimate())
+	part.Took = time.Since(began)
 	if err := p.sealed(p.ctx, part); err != nil {
 		return p.fail(err)
 	}

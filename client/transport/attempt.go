@@ -15,6 +15,7 @@ type attempt struct {
 	Response
 	err     error // why there is no whole reply, or why it cannot be believed
 	spoiled bool  // there is one, but it cannot be believed
+	took    time.Duration
 
 	episode int           // the gate's, when the request left
 	wait    time.Duration // before the next attempt
@@ -22,6 +23,27 @@ type attempt struct {
 }
 
 func (a *attempt) succeeded() bool { return a.err == nil && a.Status/100 == 2 }
+
+// outcome is what came of the attempt. ctx is that of the call.
+func (a *attempt) outcome(ctx context.Context) Outcome {
+	switch {
+	case a.spoiled:
+		return Spoiled
+	case a.err != nil && ctx.Err() != nil:
+		return Interrupted
+	case errors.Is(a.err, context.DeadlineExceeded):
+		return Timeout
+	case a.err != nil:
+		return NetworkError
+	case a.succeeded():
+		return OK
+	case a.Status == http.StatusTooManyRequests:
+		return Throttled
+	case a.Status/100 == 5:
+		return ServerError
+	}
+	return Rejected
+}
 
 // attempt sends a call once. Its error ends the call; what the service or the network did is in the attempt.
 func (t *Transport) attempt(ctx context.Context, call *Call, buf []byte) (attempt, error) {
@@ -35,12 +57,14 @@ func (t *Transport) attempt(ctx context.Context, call *Call, buf []byte) (attemp
 		return attempt{}, err
 	}
 	a.episode = episode
-	if a.err != nil && ctx.Err() != nil {
-		return attempt{}, interrupted(ctx, call)
-	}
 	if a.succeeded() && call.Accept != nil {
 		a.err = call.Accept(a.Response)
 		a.spoiled = a.err != nil
+	}
+	outcome := a.outcome(ctx)
+	t.opts.OnAttempt(Attempt{Outcome: outcome, Status: a.Status, Took: a.took})
+	if outcome == Interrupted {
+		return attempt{}, interrupted(ctx, call)
 	}
 	return a, nil
 }
@@ -54,6 +78,7 @@ func (t *Transport) send(ctx context.Context, call *Call, buf []byte) (attempt, 
 	limited, cancel := context.WithTimeout(ctx, t.opts.AttemptTimeout)
 	defer cancel()
 	t.requests.Add(1)
+	sent := time.Now()
 	a := attempt{Response: Response{Buffer: buf}}
 	reply, err := t.opts.RoundTripper.RoundTrip(newRequest(call, body).WithContext(limited))
 	if err == nil {
@@ -61,6 +86,7 @@ func (t *Transport) send(ctx context.Context, call *Call, buf []byte) (attempt, 
 		a.Status, a.Header = reply.StatusCode, reply.Header
 		err = t.read(&a, reply)
 	}
+	a.took = time.Since(sent)
 	switch {
 	case err == nil:
 	case limited.Err() != nil:

@@ -25,6 +25,10 @@ type Options struct {
 	// OnRetry is told of every failed attempt that will be repeated, before the wait. It is called from the
 	// goroutines of Do, several at once.
 	OnRetry func(Retry)
+
+	// OnAttempt is told of every request that has ended, whatever came of it: as many as Stats.Requests counts. It
+	// is called before the wait and before OnRetry, from the goroutines of Do, several at once, and holds them up.
+	OnAttempt func(Attempt)
 }
 
 // Retry is an attempt that failed and what happens next.
@@ -34,6 +38,33 @@ type Retry struct {
 	Status  int           // HTTP status; 0 when there was no reply
 	Err     error         // why there was no whole reply, or why it cannot be believed; nil when Status says it
 	Wait    time.Duration // until the next attempt; waiting for a place in flight and the rate comes on top
+}
+
+// Attempt is a request that has ended.
+type Attempt struct {
+	Outcome Outcome
+	Status  int           // HTTP status; 0 when there was no reply
+	Took    time.Duration // from sending the request to the last byte of the reply, or to what went wrong
+}
+
+// Outcome is what came of a request.
+type Outcome string
+
+// The outcomes.
+const (
+	OK           Outcome = "ok"            // a reply of status 2xx that is believed
+	Throttled    Outcome = "throttled"     // 429
+	ServerError  Outcome = "server_error"  // 5xx
+	Rejected     Outcome = "rejected"      // any other status
+	Spoiled      Outcome = "spoiled"       // a reply of status 2xx that cannot be believed
+	Timeout      Outcome = "timeout"       // no whole reply in time
+	NetworkError Outcome = "network_error" // no whole reply for another reason
+	Interrupted  Outcome = "interrupted"   // the caller waited no longer
+)
+
+// Outcomes returns all outcomes.
+func Outcomes() []Outcome {
+	return []Outcome{OK, Throttled, ServerError, Rejected, Spoiled, Timeout, NetworkError, Interrupted}
 }
 
 // Transport sends the requests of one credential. It is safe for use by many goroutines.
@@ -73,6 +104,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnRetry == nil {
 		o.OnRetry = func(Retry) {}
+	}
+	if o.OnAttempt == nil {
+		o.OnAttempt = func(Attempt) {}
 	}
 	return o
 }

@@ -24,7 +24,7 @@ func (a *app) demo() *cobra.Command {
 		Long: "demo starts the built-in operator on this machine, writes a sample of made-up customers, maps it over real TCP with\n" +
 			"throttling and failures switched on, and leaves input and output in a folder. It needs no account and no network.",
 		Example: "  mapper demo\n  mapper demo --service euid --out /tmp/demo",
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: a.measured(func(c *cobra.Command, _ []string) error {
 			s, err := uid2.ParseService(service)
 			if err != nil {
 				return usagef("--service %q is neither uid2 nor euid", service)
@@ -35,7 +35,7 @@ func (a *app) demo() *cobra.Command {
 				}
 			}
 			return a.runDemo(c.Context(), s, out)
-		},
+		}),
 	}
 	c.Flags().StringVar(&service, "service", "uid2", "which network: uid2 or euid")
 	c.Flags().StringVar(&out, "out", "", "folder for input and output (default: a new one for temporary files)")

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mapper/client/objects"
 	"os"
 	"os/signal"
 	"strings"
@@ -17,6 +16,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mapper/client/objects"
+	"mapper/jobs"
 )
 
 // version is set by the linker: -ldflags "-X main.version=1.2.3".
@@ -35,8 +37,10 @@ type app struct {
 	store          objects.Store // how to reach storages, but for jobs, which have their own patience
 
 	logLevel, logFormat, progress string
+	metricsListen                 string
 	json                          bool
 	log                           *slog.Logger
+	monitor                       jobs.Monitor // of the job that the command runs
 }
 
 // run runs one command and returns its exit code.
@@ -108,6 +112,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto, plain, json or off")
+	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, run and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -41,7 +41,7 @@ func (a *app) mapCommand() *cobra.Command {
 			"  mapper map 's3://crm/export/*.csv.gz' --email email --phone mobile --keep country --out gs://ids/uid2\n" +
 			"  zcat emails.txt.gz | mapper map - --format text --service euid --out ids/euid",
 		Args: someInput,
-		RunE: func(c *cobra.Command, inputs []string) error {
+		RunE: a.measured(func(c *cobra.Command, inputs []string) error {
 			job.Inputs = inputs
 			if err := a.completeMap(c, &job, &f); err != nil {
 				return err
@@ -50,7 +50,7 @@ func (a *app) mapCommand() *cobra.Command {
 				return err
 			}
 			return a.runMap(c.Context(), job)
-		},
+		}),
 	}
 	addMapFlags(c, &job, &f)
 	return c
@@ -224,7 +224,7 @@ func limitMemory(budget int64) {
 // begin gives a job its memory and shows its progress until stop is called.
 func (a *app) begin(job *jobs.Map) (stop func()) {
 	limitMemory(job.Memory)
-	job.Monitor = new(jobs.Monitor)
+	job.Monitor = &a.monitor
 	return a.watch(job.Monitor)
 }
 

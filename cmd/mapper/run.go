@@ -26,7 +26,7 @@ func (a *app) runCommand() *cobra.Command {
 		Example: "  mapper run nightly.yaml\n" +
 			"  mapper run backfill.yaml --set out=ids/backfill --set columns.email=email,alt_email",
 		Args: one("JOB.yaml"),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: a.measured(func(c *cobra.Command, args []string) error {
 			file, err := jobs.ReadFile(args[0], jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
 			if err != nil {
 				return err
@@ -37,7 +37,7 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			return a.runMap(c.Context(), job)
-		},
+		}),
 	}
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the file says; a list is a,b")
 	return c
