@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ func (r *run) logger(log *slog.Logger) *slog.Logger {
 
 // logBegin says that work on the run begins.
 func (r *run) logBegin(log *slog.Logger) {
-	log.Info("run begins", "shards", len(r.plan.Shards), "inputs", len(r.inputs), "parts_resumed", r.resumed, "rows_resumed", r.chain.Last().Cursor.Lines)
+	log.Info("run begins", "shards", len(r.plan.Shards), "inputs", len(r.inputs), "lines_done", r.chain.Last().Cursor.Lines)
 }
 
 // logEnd says how the work on the run has ended. Nothing in the error is personal or secret: it is what the command
@@ -25,9 +26,9 @@ func (r *run) logBegin(log *slog.Logger) {
 func (r *run) logEnd(log *slog.Logger, s *Summary, err error) {
 	c := &s.Counts
 	args := []any{
-		"status", string(s.Status), "rows", c.Lines, "malformed", c.Malformed, "identifiers", c.Identifiers,
+		"status", string(s.Status), "lines", c.Lines, "rows", c.Rows, "malformed", c.Malformed, "identifiers", c.Identifiers,
 		"mapped", c.Mapped, "unmapped", c.UnmappedTotal(), "requests", c.Requests, "retries", c.Retries,
-		"throttled", c.Throttled, "parts", len(r.chain.Links), "seconds", s.Seconds,
+		"throttled", c.Throttled, "parts", s.Parts, "seconds", round(s.Seconds),
 	}
 	if err != nil {
 		log.Warn("run ends", append(args, "error", err)...)
@@ -35,6 +36,9 @@ func (r *run) logEnd(log *slog.Logger, s *Summary, err error) {
 	}
 	log.Info("run ends", args...)
 }
+
+// round drops what is below a millisecond: nobody reads it.
+func round(seconds float64) float64 { return math.Round(seconds*1000) / 1000 }
 
 // partLog says what sealed parts hold, one line each.
 type partLog struct {
@@ -45,9 +49,10 @@ type partLog struct {
 func (l *partLog) sealed(p SealedPart) {
 	counts, bytes := contents(p.Part)
 	now := time.Now()
-	l.log.Info("part sealed", "part", p.N, "rows", counts.Lines, "mapped", counts.Mapped, "unmapped", counts.UnmappedTotal(),
-		"bytes", bytes, "seconds", now.Sub(l.last).Seconds(), "seal_seconds", p.Seal.Seconds(),
-		"requests", p.Totals.Requests, "retries", p.Totals.Retries, "throttled", p.Totals.Throttled, "rows_total", p.Cursor.Lines)
+	l.log.Info("part sealed", "part", p.N, "lines", counts.Lines, "rows", counts.Rows, "malformed", counts.Malformed,
+		"mapped", counts.Mapped, "unmapped", counts.UnmappedTotal(), "bytes", bytes,
+		"requests", p.Totals.Requests, "retries", p.Totals.Retries, "throttled", p.Totals.Throttled,
+		"seconds", round(now.Sub(l.last).Seconds()), "seal_seconds", round(p.Seal.Seconds()), "lines_done", p.Cursor.Lines)
 	l.last = now
 }
 
@@ -108,7 +113,7 @@ func (l *retryLog) repeat(r transport.Retry) {
 
 // why says what happened to the request that is repeated.
 func why(r transport.Retry) []any {
-	args := []any{"http_status", r.Status, "wait_seconds", r.Wait.Seconds()}
+	args := []any{"http_status", r.Status, "wait_seconds", round(r.Wait.Seconds())}
 	if r.Err != nil {
 		args = append(args, "error", r.Err)
 	}
@@ -149,6 +154,6 @@ func (l *retryLog) end() {
 
 // say logs the counts of the episode, and how long it has lasted: from its first retry to its last.
 func (l *retryLog) say(message string, more ...any) {
-	args := []any{"retries", l.retries, "throttled", l.throttled, "seconds", l.last.Sub(l.began).Seconds()}
+	args := []any{"retries", l.retries, "throttled", l.throttled, "seconds", round(l.last.Sub(l.began).Seconds())}
 	l.log.Warn(message, append(args, more...)...)
 }

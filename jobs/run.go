@@ -79,7 +79,7 @@ func (r *run) resume(ctx context.Context, m *Map) (err error) {
 		return err
 	}
 	if r.resumed = len(r.chain.Links); r.resumed > 0 {
-		m.Log.Info("continuing", "run_id", r.plan.RunID, "shard", r.shard, "part", r.resumed+1, "rows_total", r.chain.Last().Cursor.Lines)
+		m.Log.Info("continuing", "run_id", r.plan.RunID, "shard", r.shard, "part", r.resumed, "lines_done", r.chain.Last().Cursor.Lines)
 	}
 	return nil
 }
