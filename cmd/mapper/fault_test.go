@@ -54,7 +54,7 @@ func write(t *testing.T, path, text string) {
 }
 
 // TestNothingLeaks sends marked people and credentials down every path that fails and looks for the marks in
-// everything that comes out: both outputs at the most talkative level, the table, and temporary files.
+// everything that comes out: both outputs at the most talkative level, metrics, the table, and temporary files.
 func TestNothingLeaks(t *testing.T) {
 	const email, invalid, phone, national = "marker7f3a@example.com", "marker7f3a-is-no-email", "+15558675309", "555-867-5309"
 	const key, secret = "marker-key-7f3a", "bWFya2VyLXNlY3JldC03ZjNhLTAxMjM0NTY3ODlhYmM="
@@ -97,13 +97,13 @@ func TestNothingLeaks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s, env := inProcess(t, sandbox.Options{APIKey: key, ClientSecret: secret})
+			s, env := inProcess(t, sandbox.Options{APIKey: key, ClientSecret: secret, Latency: 50 * time.Millisecond})
 			s.SetFaults(c.faults)
 			place := t.TempDir()
 			args := append([]string{"map", input, "--id", "id", "--out", filepath.Join(place, "out"), "--give-up-after", "1s",
-				"--log-level", "debug", "--progress", "json", "--compression", "none"}, c.args...)
+				"--log-level", "debug", "--progress", "json", "--compression", "none", "--metrics-listen", "127.0.0.1:0"}, c.args...)
 			cmd := command(t, append(append(env, "TMPDIR="+place), c.env...), args...)
-			code, output := runToEnd(t, cmd)
+			code, output, metrics := runScraped(t, cmd)
 			if c.code >= 0 && code != c.code {
 				t.Errorf("exit code %d, want %d\n%s", code, c.code, output)
 			}
@@ -119,6 +119,10 @@ func TestNothingLeaks(t *testing.T) {
 			}
 			if c.name != "http" { // there the user has put the mark into the URL
 				look("the output", []byte(output))
+			}
+			look("metrics", metrics)
+			if c.faults.Rules != nil && !bytes.Contains(metrics, []byte("mapper_requests_total")) {
+				t.Errorf("no metrics were seen\n%s", output)
 			}
 			err := filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error {
 				if err != nil || d.IsDir() {
