@@ -79,7 +79,7 @@ func faulty(t *testing.T) (*sandbox.Sandbox, string) {
 	t.Helper()
 	s, url := operator(t, sandbox.Options{OptOutShare: 0.1})
 	s.SetFaults(sandbox.Faults{Rules: []sandbox.Fault{
-		{Do: sandbox.Fail, Status: 429, Every: 4}, {Do: sandbox.Garble, Every: 7}, {Do: sandbox.Fail, Status: 503, Every: 9}}})
+		{Do: sandbox.Fail, Status: 429, Skip: 5, First: 2}, {Do: sandbox.Garble, Every: 7}, {Do: sandbox.Fail, Status: 503, Every: 9}}})
 	return s, url
 }
 

@@ -82,7 +82,7 @@ type Part struct {
 	Totals Totals        `json:"totals"`           // of this part alone
 	Sketch []byte        `json:"sketch,omitempty"` // of all identities asked in this part and those before it
 	Unique int64         `json:"unique_estimate"`  // how many of them differ, within about 1 %
-	Took   time.Duration `json:"-"`               // how long finishing its files took
+	Took   time.Duration `json:"-"`                // how long finishing its files took
 }
 
 // InputCounts are the counts of one input.
