@@ -164,7 +164,7 @@ func TestRunLogText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`level=INFO msg="run begins" run_id=nightly shard=0 inputs=1 lines_done=0\n`,
+		`level=INFO msg="run begins" run_id=nightly shard=0 shards=1 inputs=1 lines_done=0\n`,
 		`level=INFO msg="part sealed" run_id=nightly shard=0 part=1 lines=3001 rows=3000 malformed=1 mapped=\d+ unmapped=\d+ bytes=\d+ requests=\d+ retries=\d+ throttled=\d+ seconds=[\d.]+ seal_seconds=[\d.]+ lines_done=3001\n`,
 		`level=WARN msg="requests have to be repeated" run_id=nightly shard=0 retries=\d throttled=\d seconds=0 http_status=\d+ wait_seconds=[\d.]+( error=".*")?\n`,
 		`level=WARN msg="requests had to be repeated" run_id=nightly shard=0 retries=\d+ throttled=\d+ seconds=[\d.]+\n`,
