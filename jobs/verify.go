@@ -28,6 +28,9 @@ type Verification struct {
 	Rows    int64    `json:"rows"`    // rows recounted
 	Damage  []string `json:"damage"`  // what is wrong; nothing when the table is whole
 	Remarks []string `json:"remarks"` // what is odd and does no harm
+
+	replaced map[string]bool // runs that another replaces: their files may be gone
+	removed  int             // files of them that are
 }
 
 // ErrDamaged means that a table is not what its manifests say.
@@ -50,7 +53,7 @@ func Verify(ctx context.Context, store *objects.Store, uri string) (*Verificatio
 	if err != nil {
 		return nil, err
 	}
-	v := &Verification{Type: "verification", Table: uri, Damage: []string{}, Remarks: []string{}}
+	v := &Verification{Type: "verification", Table: uri, Damage: []string{}, Remarks: []string{}, replaced: table.Replaced(runs)}
 	for _, r := range runs {
 		delete(folders, r.ID)
 		if err := v.run(ctx, t, &about, r); err != nil {
@@ -140,8 +143,13 @@ func (v *Verification) run(ctx context.Context, t *table.Table, about *table.Abo
 	}
 	v.Runs++
 	v.manifest(r, about)
+	v.removed = 0
 	if err := v.parts(ctx, t, r); err != nil {
 		return err
+	}
+	if v.removed > 0 {
+		v.remark("run %s is replaced, and %s of its files removed", r.ID, humanize.Comma(int64(v.removed)))
+		return nil
 	}
 	return v.folders(ctx, t, r)
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -40,7 +42,11 @@ func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) e
 		if ctx.Err() != nil {
 			return ctx.Err() // what could not be read then is not damaged
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist) && v.replaced[r.ID]:
+			whole, v.removed = false, v.removed+1
+		default:
 			v.damage("%v", err)
 			whole = false
 		}

@@ -70,43 +70,57 @@ func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own b
 }
 
 // Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
-// markers, and files of the run that the manifest does not name.
+// markers, and files of the run that the manifest does not name. What has been removed of a replaced run stays so.
 func (t *Table) Finish(ctx context.Context, m *Manifest) error {
-	named := map[string]bool{}
-	for _, p := range m.Parts {
-		named[p.Path] = true
-	}
-	for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped, sinks.DatasetRefreshFrom} {
-		folder := dataset + "/run=" + m.RunID
-		keys, err := t.in.List(ctx, folder+"/")
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if strings.HasSuffix(key, ".parquet") && !named[key] {
-				if err := t.in.Delete(ctx, key); err != nil {
-					return err
-				}
-			}
-		}
-		if err := t.in.Sweep(folder); err != nil {
-			return err
-		}
-		if err := t.in.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+	for _, dataset := range sinks.Datasets() {
+		if err := t.finish(ctx, m, dataset); err != nil {
 			return err
 		}
 	}
 	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"))
 }
 
-// Repair finishes what processes that were killed just after their commit have left to do.
+func (t *Table) finish(ctx context.Context, m *Manifest, dataset string) error {
+	named := map[string]bool{}
+	for _, p := range m.Parts {
+		if p.Dataset == dataset {
+			named[p.Path] = true
+		}
+	}
+	folder := dataset + "/run=" + m.RunID
+	keys, err := t.in.List(ctx, folder+"/")
+	if err != nil {
+		return err
+	}
+	there := 0
+	for _, key := range keys {
+		switch {
+		case named[key]:
+			there++
+		case strings.HasSuffix(key, ".parquet"):
+			if err := t.in.Delete(ctx, key); err != nil {
+				return err
+			}
+		}
+	}
+	if there == 0 && len(named) > 0 {
+		return nil
+	}
+	if err := t.in.Sweep(folder); err != nil {
+		return err
+	}
+	if err := t.in.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Repair finishes what processes that were killed just after their commit have left to do. The files of replaced runs
+// may be gone, and their markers with them.
 func (t *Table) Repair(ctx context.Context, runs []Run) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for _, r := range runs {
-		if !r.Committed() {
-			continue
-		}
+	for _, r := range Live(runs) {
 		group.Go(func() error {
 			// Finish makes this one last.
 			_, err := t.in.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")

@@ -231,8 +231,8 @@ func (t *Table) run(ctx context.Context, id string) Run {
 	return Run{ID: id, Manifest: m}
 }
 
-// Live returns the committed runs that no other committed run replaces.
-func Live(runs []Run) []Run {
+// Replaced says which runs a committed run replaces. Their files stay for a while, for readers that know them.
+func Replaced(runs []Run) map[string]bool {
 	replaced := map[string]bool{}
 	for _, r := range runs {
 		if r.Committed() {
@@ -241,6 +241,12 @@ func Live(runs []Run) []Run {
 			}
 		}
 	}
+	return replaced
+}
+
+// Live returns the committed runs that no other committed run replaces.
+func Live(runs []Run) []Run {
+	replaced := Replaced(runs)
 	var live []Run
 	for _, r := range runs {
 		if r.Committed() && !replaced[r.ID] {

@@ -129,7 +129,7 @@ func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteO
 			named[p.Path] = true
 		}
 		w.Files = wasted(r, entries, "no manifest names it", func(key string) bool {
-			return !named[key] && strings.HasSuffix(key, ".parquet")
+			return !named[key] && strings.HasSuffix(key, ".parquet") || isLease(key)
 		})
 	}
 	w.Uploads = uploads // of a run that is over
