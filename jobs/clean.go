@@ -68,7 +68,7 @@ func (c Clean) Do(ctx context.Context) (*Cleaning, error) {
 func (c *Cleaning) String() string {
 	var b strings.Builder
 	for _, a := range c.Abandoned {
-		fmt.Fprintf(&b, "run %s: unfinished, its last file is of %s: %s, and %s removed (%s)\n", a.RunID, a.Last.Format(time.DateTime),
+		fmt.Fprintf(&b, "run %s: unfinished, its last file is of %s: %s with %s (%s)\n", a.RunID, a.Last.Format(time.DateTime),
 			c.tense("aborted"), counted(int64(a.Files), "file", "files"), humanize.Bytes(uint64(a.Bytes)))
 	}
 	for _, f := range c.Files {

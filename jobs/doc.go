@@ -1,5 +1,5 @@
 // Package jobs is what a run is: plan, work, commit. There is one file for each kind of job ([Map]) and for
-// each thing to do with a table ([Verify], [Inspect]). A [Doctor], or for ID5 an [ID5Doctor], finds out why a job would fail.
+// each thing to do with a table ([Verify], [Inspect], [Clean]). A [Doctor], or for ID5 an [ID5Doctor], finds out why a job would fail.
 //
 // # A run
 //
@@ -9,6 +9,13 @@
 // sealed part becomes a link of the run's chain, with a cursor and counts. When everything is read, the counts
 // of the chain must add up, for each input and in all, and the manifest makes the run visible. A process may be
 // killed at any point of this: the next one finds the plan and the chain, and goes on behind the last link.
+//
+// # Shards
+//
+// N processes may work on one run, each on a [Shard]. The plan deals the inputs to them, files and row groups of Parquet,
+// so that all have about the same to read; each has a chain and a lease of its own. Whoever finds at its end that all
+// chains are finished adds them up and commits; that more than one may find so does no harm, since a manifest is created
+// once. So shards may run in any order, and again, and what a service allows is divided among them in advance.
 //
 // The state itself is kept by [mapper/jobs/table].
 //

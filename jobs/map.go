@@ -209,7 +209,9 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 			return nil, err
 		}
 		if done != nil {
-			return summarize(t, done, StatusAlreadyCommitted), nil
+			s := summarize(t, done, StatusAlreadyCommitted)
+			s.Shard = m.Shard.String()
+			return s, nil
 		}
 	}
 	retries := &retryLog{log: m.Log}

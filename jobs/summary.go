@@ -31,6 +31,7 @@ type Summary struct {
 	Type            string               `json:"type"` // "summary"
 	Status          Status               `json:"status"`
 	RunID           string               `json:"run_id"`
+	Shard           string               `json:"shard"` // K/N: what this process worked on
 	Out             string               `json:"out"`
 	Kind            string               `json:"kind"`
 	Service         string               `json:"service"`
@@ -60,6 +61,7 @@ func (r *run) summary(began time.Time) *Summary {
 		manifest = &m
 	}
 	s := summarize(r.table, manifest, r.status)
+	s.Shard = Shard{r.shard, len(r.plan.Shards)}.String()
 	s.Seconds = time.Since(began).Seconds()
 	for _, l := range r.chain.Links[:r.resumed] {
 		s.PartsResumed += len(l.Files)
@@ -87,6 +89,10 @@ func (s *Summary) String() string {
 	if s.Status == StatusAlreadyCommitted {
 		return fmt.Sprintf("run %s was committed before: %s mapped, %s unmapped; nothing to do",
 			s.RunID, humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal())) + adviceText(s.Advice)
+	}
+	if s.Status == StatusShardDone {
+		return fmt.Sprintf("run %s, shard %s done: %s lines, %s mapped, %s unmapped; the last shard commits the run",
+			s.RunID, s.Shard, humanize.Comma(c.Lines), humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal()))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "run %s %s: %s lines = %s rows + %s malformed; %s identifiers (%s rows without) = %s mapped",

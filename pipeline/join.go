@@ -16,7 +16,7 @@ import (
 func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) error {
 	j := &joiner{stages: s, known: make([]known, s.opts.Recent)}
 	var err error
-	if j.part, err = newPartWriter(ctx, s.opts, last, w, sealed); err != nil {
+	if j.part, err = newPartWriter(ctx, s, last, w, sealed); err != nil {
 		return err
 	}
 	cause := j.chunks(ctx)

@@ -51,8 +51,9 @@ type inputCounter struct {
 // maxReasons bounds the distinct raw reasons that are counted by themselves: a service may say anything.
 const maxReasons = 64
 
-func newPartWriter(ctx context.Context, opts Options, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
-	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: opts.Usage(), sketch: hyperloglog.New()}
+func newPartWriter(ctx context.Context, s *stages, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
+	opts := s.opts
+	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: s.usage, sketch: hyperloglog.New()}
 	if len(last.Sketch) > 0 {
 		if err := p.sketch.UnmarshalBinary(last.Sketch); err != nil {
 			return nil, err

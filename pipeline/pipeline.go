@@ -174,6 +174,7 @@ func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks
 		asks:    make(chan *chunk),
 		ordered: make(chan *chunk, opts.MaxInFlight),
 		stop:    stopReading,
+		usage:   opts.Usage(), // before anything is asked
 	}
 	group.Go(func() error {
 		s.read(reading, work, inputs, last)
@@ -201,6 +202,7 @@ type stages struct {
 	asks    chan *chunk         // chunks to ask
 	ordered chan *chunk         // the same chunks, in source order
 	stop    context.CancelCauseFunc
+	usage   Usage // of the client before this Run
 	readErr error // why reading ended; set before ordered is closed
 }
 

@@ -6,6 +6,7 @@
 //	_runs/table.json                    which service and environment the table's UIDs are of
 //	_runs/<run>/plan.json               what the run reads and how; whoever comes second uses what is there
 //	_runs/<run>/progress/<shard>-<n>.json   link n of a shard's chain: part n is sealed
+//	_runs/<run>/.lease-<shard>              who works on a shard; in a cloud objects below it, which leases make and remove
 //	_runs/<run>/manifest.json           the commit (or the abort): from here on a reader sees the run
 //
 // "Exists" is no verdict: every object carries the random id of its writer, and whoever finds an object in its
@@ -15,6 +16,9 @@
 //
 // Part files have a random suffix and count only when a link names them, so a crash between writing a file and
 // naming it costs a stray file and nothing else. Strays are removed when the run commits.
+//
+// An abort is a manifest too, so that a run is either committed or aborted, whoever tries what at the same moment; only
+// then are its files removed. What a process that did not notice leaves behind is found by [Table.Waste].
 //
 // # Errors
 //
