@@ -23,7 +23,7 @@ func TestKubernetesExample(t *testing.T) {
 	}
 	var job struct {
 		Spec struct {
-			CompletionMode string
+			CompletionMode string `yaml:"completionMode"`
 			Completions    int
 			Template       struct {
 				Spec struct {
