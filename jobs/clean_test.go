@@ -130,6 +130,9 @@ func replace(t *testing.T, tb *table.Table, run string) {
 	}
 	m.RunID, m.Replaces, m.Parts, m.FinishedAt = "replacing", []string{run}, nil, time.Now()
 	m.Counts, m.Calendar, m.Inputs = table.ManifestCounts{}, nil, nil
+	if _, err := tb.CreatePlan(t.Context(), table.Plan{RunID: m.RunID}); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := tb.Commit(t.Context(), *m); err != nil {
 		t.Fatal(err)
 	}

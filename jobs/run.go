@@ -196,6 +196,9 @@ func (m *Map) unfinished(ctx context.Context, t *table.Table, fingerprint string
 			continue
 		}
 		p, err := t.Plan(ctx, r.ID)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was aborted meanwhile
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -443,12 +446,36 @@ func (r *run) commit(ctx context.Context, m *Map) error {
 	if err := m.accept(&manifest); err != nil {
 		return err
 	}
+	if err := r.present(ctx, &manifest); err != nil {
+		return err
+	}
 	stands, own, err := r.table.Commit(ctx, manifest)
 	if err != nil {
 		return err
 	}
 	if r.result, r.status = stands, StatusCommitted; !own {
 		r.status = StatusAlreadyCommitted
+	}
+	return nil
+}
+
+// present looks whether all parts are there, in their full size: a storage may have lost what it said it had.
+func (r *run) present(ctx context.Context, m *table.Manifest) error {
+	sizes := map[string]int64{}
+	for _, dataset := range sinks.Datasets() {
+		entries, err := r.table.Bucket.Entries(ctx, dataset+"/run="+m.RunID+"/")
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			sizes[e.Key] = e.Size
+		}
+	}
+	for _, p := range m.Parts {
+		if size, ok := sizes[p.Path]; !ok || size != p.Bytes {
+			return fmt.Errorf("%s: %d bytes were written and %d are there: the storage has lost them, nothing is committed; mapper clean --run %s --yes, and run the job anew",
+				r.table.Bucket.URI(p.Path), p.Bytes, size, m.RunID)
+		}
 	}
 	return nil
 }

@@ -151,7 +151,40 @@ func (v *Verification) run(ctx context.Context, t *table.Table, about *table.Abo
 		v.remark("run %s is replaced, and %s of its files removed", r.ID, humanize.Comma(int64(v.removed)))
 		return nil
 	}
+	if err := v.progress(ctx, t, r); err != nil {
+		return err
+	}
 	return v.folders(ctx, t, r)
+}
+
+// progress reads what led to a committed run: its plan, and the chains whose parts the manifest has to name.
+func (v *Verification) progress(ctx context.Context, t *table.Table, r table.Run) error {
+	plan, err := t.Plan(ctx, r.ID)
+	var chains []*table.Chain
+	if err == nil {
+		chains, err = t.Chains(ctx, &plan)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		v.damage("run %s: %v; its rows are not concerned", r.ID, err)
+		return nil
+	}
+	sealed := 0
+	for _, c := range chains {
+		for _, l := range c.Links {
+			sealed += len(l.Files)
+		}
+	}
+	named := map[string]bool{}
+	for _, p := range r.Manifest.Parts {
+		named[p.Path] = true
+	}
+	if len(plan.Shards) > 0 && sealed != len(named) {
+		v.damage("run %s: its shards have sealed %d parts, and its manifest names %d", r.ID, sealed, len(named))
+	}
+	return nil
 }
 
 // uncommitted checks a run that has no manifest, or was aborted.

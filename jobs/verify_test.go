@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,7 +177,11 @@ func TestVerify(t *testing.T) {
 			p.write(t, "_runs/r3/plan.json", []byte(`{"version`))
 		}, damage: []string{"run r3: its plan cannot be read"}, remarks: []string{"run r3 is not committed"}},
 		{name: "aborted, but a marker", spoil: func(t *testing.T, p peopleTable) {
-			p.write(t, "_runs/r3/manifest.json", []byte(`{"version": 1, "run_id": "r3", "aborted": true}`))
+			data, err := table.Encode(table.Manifest{Version: table.Version, RunID: "r3", Aborted: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.write(t, "_runs/r3/manifest.json", data)
 			p.write(t, "mapped/run=r3/_SUCCESS", nil)
 		}, damage: []string{"mapped/run=r3/_SUCCESS: it says"}, remarks: []string{"run r3 is not committed"}},
 		{name: "a missing marker", spoil: func(t *testing.T, p peopleTable) {
@@ -207,6 +213,48 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVerifyFindsAnyChangedByte flips a byte of one file after another, whatever the file.
+func TestVerifyFindsAnyChangedByte(t *testing.T) {
+	p := newPeopleTable(t, 300)
+	var files []string
+	for _, folder := range []string{"_runs", "mapped", "unmapped", "refresh_from"} {
+		err := filepath.WalkDir(p.path(folder), func(path string, d fs.DirEntry, err error) error {
+			if info, failed := d.Info(); failed == nil && !d.IsDir() && info.Size() > 0 {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files) < 10 {
+		t.Fatalf("only %d files", len(files))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			changed, at := slices.Clone(data), random.IntN(len(data))
+			changed[at] ^= 1 << random.IntN(8)
+			if err := os.WriteFile(file, changed, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			v, err := jobs.Verify(t.Context(), new(objects.Store), p.root)
+			if err == nil || v != nil && len(v.Damage) == 0 {
+				t.Errorf("%s, byte %d of %d: %v, %v", file, at, len(data), v, err)
+			}
+		}
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.check(t, nil, nil)
 }
 
 // TestVerifyManifest changes what a manifest says. Each change has to be found, and nothing else.
@@ -260,7 +308,7 @@ func TestVerifyManifest(t *testing.T) {
 			p := whole.copy(t)
 			m := p.manifest(t)
 			tt.change(m)
-			data, err := json.Marshal(m)
+			data, err := table.Encode(m)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,8 @@
 // somebody else has, and it goes by what stands there. For a chain that means: it is fenced, it stops, and it
 // deletes the part files that it wrote itself and nobody names.
 //
+// Every document ends with a checksum of itself, so that no byte of it changes unnoticed.
+//
 // Part files have a random suffix and count only when a link names them, so a crash between writing a file and
 // naming it costs a stray file and nothing else. Strays are removed when the run commits.
 //

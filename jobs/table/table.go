@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -117,49 +116,6 @@ func (t *Table) Check(ctx context.Context, service, environment string) error {
 func (t *Table) About(ctx context.Context) (About, error) {
 	var a About
 	return a, t.read(ctx, "_runs/table.json", &a)
-}
-
-// create writes doc unless there is an object, and says whether the object that is there now is this
-// process's own.
-func (t *Table) create(ctx context.Context, key string, doc any) (own bool, err error) {
-	data, err := json.MarshalIndent(doc, "", " ")
-	if err != nil {
-		return false, err
-	}
-	err = t.in.CreateIfAbsent(ctx, key, append(data, '\n'))
-	if err == nil {
-		return true, nil
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return false, err
-	}
-	var signed struct {
-		Writer string `json:"writer"`
-	}
-	if err := t.read(ctx, key, &signed); err != nil {
-		return false, err
-	}
-	return signed.Writer == t.Writer, nil
-}
-
-func (t *Table) read(ctx context.Context, key string, doc any) error {
-	data, err := t.in.ReadAll(ctx, key)
-	if err != nil {
-		return err
-	}
-	var v struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("%s is damaged: %w", t.in.URI(key), err)
-	}
-	if v.Version > Version {
-		return fmt.Errorf("%s has version %d, this program knows %d; use a newer mapper", t.in.URI(key), v.Version, Version)
-	}
-	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", t.in.URI(key), err)
-	}
-	return nil
 }
 
 var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)

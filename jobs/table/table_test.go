@@ -221,7 +221,7 @@ func TestCommit(t *testing.T) {
 
 func TestAbortExcludesCommit(t *testing.T) {
 	tb := open(t, t.TempDir())
-	data, err := json.Marshal(Manifest{Version: Version, RunID: "r", Aborted: true})
+	data, err := Encode(Manifest{Version: Version, RunID: "r", Aborted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,18 +263,25 @@ func TestDamagedRuns(t *testing.T) {
 	root := t.TempDir()
 	tb := open(t, root)
 	for key, text := range map[string]string{
-		"_runs/table.json":                "{}",
-		"_runs/aborted/manifest.json":     `{"aborted": true}`,
+		"_runs/table.json":                `{"version": 1}`,
+		"_runs/aborted/manifest.json":     `{"version": 1, "aborted": true}`,
 		"_runs/broken/manifest.json":      `{"version": 1, "par`,
-		"_runs/broken/plan.json":          `{}`,
-		"_runs/good/manifest.json":        `{"seq": 7}`,
-		"_runs/good-2/manifest.json":      `{"seq": 8}`,
-		"_runs/good/progress/0-1.json":    `{}`,
+		"_runs/broken/plan.json":          `{"version": 1}`,
+		"_runs/good/manifest.json":        `{"version": 1, "seq": 7}`,
+		"_runs/good-2/manifest.json":      `{"version": 1, "seq": 8}`,
+		"_runs/good/progress/0-1.json":    `{"version": 1}`,
 		"_runs/planned/plan.json":         `{"ver`, // read by those who continue it
-		"_runs/unplanned/progress/0-1":    `{}`,
-		"_runs/unplanned/x/manifest.json": `{}`,
+		"_runs/unplanned/progress/0-1":    `{"version": 1}`,
+		"_runs/unplanned/x/manifest.json": `{"version": 1}`,
 	} {
-		if err := tb.Bucket.CreateIfAbsent(context.Background(), key, []byte(text)); err != nil {
+		data := []byte(text)
+		if json.Valid(data) {
+			var err error
+			if data, err = Encode(json.RawMessage(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tb.Bucket.CreateIfAbsent(context.Background(), key, data); err != nil {
 			t.Fatal(err)
 		}
 	}
