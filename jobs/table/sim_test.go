@@ -1,0 +1,137 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"mapper/client/objects"
+)
+
+// sabotage breaks a rule of the protocol, to see that the simulator notices.
+type sabotage string
+
+const (
+	nothingIsHonoured     sabotage = "the storage replaces what it was asked not to replace"
+	existsIsAVerdict      sabotage = "who finds an object in its way does not look whether it is its own"
+	straysGoAtTakeover    sabotage = "who takes over a shard deletes files that no link names yet"
+	deletesWhenUnknown    sabotage = "who does not know whether a part is sealed deletes its files"
+	fencedGoesOn          sabotage = "who is fenced goes on"
+	commitsEarly          sabotage = "the first shard that is done commits"
+	ownPlan               sabotage = "each process goes by its own plan"
+	abortsWithoutManifest sabotage = "an abort deletes files without a manifest"
+)
+
+// TestSimulation tries to break the protocol of a run, with thousands of schedules of processes that plan, work, commit,
+// abort, clean and read, on a storage that fails, loses replies, and does things later; no lease is honoured. For
+// more of it: make sim. MAPPER_SIM_SEED=n replays one schedule and tells what happens.
+func TestSimulation(t *testing.T) {
+	if seed := os.Getenv("MAPPER_SIM_SEED"); seed != "" {
+		n, err := strconv.ParseUint(seed, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(n, sabotage(os.Getenv("MAPPER_SIM_SABOTAGE")), leases(t), map[string]int{})
+		w.log = t.Logf
+		if err := live(t, w); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	schedules := 3000
+	if n := os.Getenv("MAPPER_SIM_SCHEDULES"); n != "" {
+		var err error
+		if schedules, err = strconv.Atoi(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const workers = 2
+	var totals [workers]map[string]int
+	t.Run("schedules", func(t *testing.T) {
+		for k := range workers {
+			totals[k] = map[string]int{}
+			t.Run(strconv.Itoa(k), func(t *testing.T) {
+				t.Parallel()
+				simulate(t, k*schedules/workers, (k+1)*schedules/workers, totals[k])
+			})
+		}
+	})
+	report(t, totals[:])
+}
+
+// simulate lives through schedules until one breaks the table.
+func simulate(t *testing.T, from, to int, totals map[string]int) {
+	bucket := leases(t)
+	for seed := from; seed < to; seed++ {
+		if err := live(t, newWorld(uint64(seed), "", bucket, totals)); err != nil {
+			t.Fatalf("schedule %d (replay: MAPPER_SIM_SEED=%d go test -run TestSimulation -v ./jobs/table): %v", seed, seed, err)
+		}
+	}
+}
+
+func live(t *testing.T, w *world) (err error) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) { err = w.live() })
+	return err
+}
+
+func leases(t *testing.T) *objects.Bucket {
+	t.Helper()
+	tb, err := Open(context.Background(), new(objects.Store), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tb.Bucket
+}
+
+// report tells how often what has happened. What never does is not tested.
+func report(t *testing.T, totals []map[string]int) {
+	t.Helper()
+	all := map[string]int{}
+	for _, f := range faults(true) {
+		all[string(f)] = 0
+	}
+	for _, event := range []string{
+		"a command started while another process carries it out", "a shard taken over", "a process fenced",
+	} {
+		all[event] = 0
+	}
+	for _, of := range totals {
+		for event, n := range of {
+			all[event] += n
+		}
+	}
+	var lines []string
+	for _, event := range slices.Sorted(maps.Keys(all)) {
+		lines = append(lines, fmt.Sprintf("%9d %s", all[event], event))
+		if all[event] == 0 {
+			t.Errorf("it never happened: %s", event)
+		}
+	}
+	t.Logf("what happened:\n%s", strings.Join(lines, "\n"))
+}
+
+// TestSimulationNotices: every rule is needed, and the simulator notices when one is broken.
+func TestSimulationNotices(t *testing.T) {
+	const schedules = 2000
+	for _, s := range []sabotage{
+		nothingIsHonoured, existsIsAVerdict, straysGoAtTakeover, deletesWhenUnknown, fencedGoesOn, commitsEarly, ownPlan, abortsWithoutManifest,
+	} {
+		t.Run(string(s), func(t *testing.T) {
+			bucket := leases(t)
+			for seed := range uint64(schedules) {
+				if err := live(t, newWorld(seed, s, bucket, map[string]int{})); err != nil {
+					t.Logf("schedule %d: %v", seed, err)
+					return
+				}
+			}
+			t.Errorf("%d schedules, and nothing was noticed", schedules)
+		})
+	}
+}
