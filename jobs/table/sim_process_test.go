@@ -173,7 +173,7 @@ func (r *simRun) draft() Plan {
 	}
 	var rows []string
 	for range r.does.shards {
-		n := r.rng.IntN(6)
+		n := r.rng.IntN(5)
 		p.Shards = append(p.Shards, []Share{{Split: sources.Split{Last: n}}})
 		rows = append(rows, strconv.Itoa(n))
 	}

@@ -52,10 +52,10 @@ type simManifest struct {
 func newWorld(seed uint64, s sabotage, leases *objects.Bucket, totals map[string]int) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 0)), sabotage: s, leases: leases, totals: totals,
 		objects: map[string]simObject{}, manifests: map[string]simManifest{}, named: map[string]bool{}, read: map[string][]byte{}}
-	w.trouble = []float64{0, 0.01, 0.03, 0.1}[w.rng.IntN(4)]
+	w.trouble = []float64{0, 0.02, 0.1, 0.25}[w.rng.IntN(4)]
 	w.loyalty = []float64{0, 0.5, 0.9}[w.rng.IntN(3)]
-	for run := range 1 + w.rng.IntN(2) {
-		c := simCommand{kind: "map", run: fmt.Sprintf("named%d", run), shards: 1 + w.rng.IntN(3)}
+	for run := range 1 + w.rng.IntN(4)/3 {
+		c := simCommand{kind: "map", run: fmt.Sprintf("named%d", run), shards: 1 + w.rng.IntN(5)/2}
 		for c.shard = range c.shards {
 			w.commands = append(w.commands, c)
 		}
@@ -63,7 +63,7 @@ func newWorld(seed uint64, s sabotage, leases *objects.Bucket, totals map[string
 			w.others = append(w.others, simCommand{kind: "abort", run: c.run}, simCommand{kind: "clean", run: c.run})
 		}
 	}
-	if w.rng.IntN(2) == 0 {
+	if w.rng.IntN(4) == 0 {
 		w.commands = append(w.commands, simCommand{kind: "map", shards: 1})
 		w.others = append(w.others, simCommand{kind: "clean", grace: time.Duration(w.rng.IntN(3)) * time.Minute})
 	}
@@ -155,6 +155,9 @@ func (w *world) turn(p *simProcess, trouble float64) {
 	})
 	i := w.rng.IntN(len(p.pending))
 	o, f := p.pending[i], noFault
+	if !o.changes {
+		trouble /= 4 // there are more of those, and less to see
+	}
 	if w.rng.Float64() < trouble {
 		possible := faults(o.changes)
 		f = possible[w.rng.IntN(len(possible))]
@@ -206,14 +209,14 @@ func (w *world) next() *simProcess {
 
 // chaos lets commands be given at any time, while everything goes wrong.
 func (w *world) chaos() {
-	for end := 40 + w.rng.IntN(200); w.step < end && w.violation == nil; w.step++ {
+	for end := 20 + w.rng.IntN(120); w.step < end && w.violation == nil; w.step++ {
 		w.settle()
 		switch p := w.next(); {
 		case len(w.processes) < 6 && w.rng.IntN(8) == 0:
 			w.start(w.commands[w.rng.IntN(len(w.commands))])
-		case len(w.processes) < 6 && w.rng.IntN(30) == 0:
+		case len(w.processes) < 6 && w.rng.IntN(25) == 0:
 			w.start(w.others[w.rng.IntN(len(w.others))])
-		case len(w.late) > 0 && w.rng.IntN(30) == 0:
+		case len(w.late) > 0 && w.rng.IntN(20) == 0:
 			w.happenLate()
 		case w.rng.IntN(30) == 0:
 			time.Sleep(time.Minute)
