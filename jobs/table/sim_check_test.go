@@ -145,6 +145,20 @@ func (w *world) removed(key string) {
 	}
 }
 
+// checkError checks why a process has stopped: because of the storage, or because of what another process has done and
+// the error says.
+func (w *world) checkError(p *simProcess) {
+	for _, fine := range []error{nil, errKilled, errOutOfReach, ErrFenced, ErrAborted, ErrCommitted} {
+		if errors.Is(p.err, fine) {
+			return
+		}
+	}
+	if errors.Is(p.err, fs.ErrNotExist) && p.does.kind == "clean" && p.unknown {
+		return // the user has mistyped the run, or it comes later
+	}
+	w.violated("%s stops: %w", p, p.err)
+}
+
 // checkEnd looks at a table in which everything has been done and cleaned.
 func (w *world) checkEnd() {
 	var left []string

@@ -23,7 +23,8 @@ type simProcess struct {
 	table   *Table
 	rng     *rand.Rand
 	ctx     context.Context
-	counter int // of the names it has made up
+	counter int  // of the names it has made up
+	unknown bool // when it began, the run that it names had not been planned
 
 	// Guarded by world.mu.
 	pending []*simOperation
@@ -155,6 +156,9 @@ func (r *simRun) unfinished() (same *Plan, err error) {
 			continue
 		}
 		p, err := r.table.Plan(r.ctx, run.ID)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has been aborted since
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -198,10 +198,10 @@ func (w *world) resolve(o *simOperation, err error) error {
 	if o.what != "create" || err != nil {
 		return errOutOfReach
 	}
-	switch w.rng.IntN(4) {
-	case 0:
+	switch n := w.rng.IntN(4); {
+	case n == 0 && strings.HasSuffix(o.key, ".json"):
 		return fmt.Errorf("sim://%s: %w", o.key, fs.ErrExist)
-	case 1:
+	case n == 1:
 		return errOutOfReach
 	}
 	return nil

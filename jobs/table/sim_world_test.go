@@ -59,7 +59,7 @@ func newWorld(seed uint64, s sabotage, leases *objects.Bucket, totals map[string
 		for c.shard = range c.shards {
 			w.commands = append(w.commands, c)
 		}
-		if w.rng.IntN(3) == 0 {
+		if w.rng.IntN(2) == 0 {
 			w.others = append(w.others, simCommand{kind: "abort", run: c.run}, simCommand{kind: "clean", run: c.run})
 		}
 	}
@@ -108,6 +108,8 @@ func (w *world) start(c simCommand) *simProcess {
 	w.started++
 	p := &simProcess{id: w.started, does: c, world: w, ctx: context.Background(), rng: rand.New(rand.NewPCG(w.rng.Uint64(), 1))}
 	p.table = &Table{Bucket: w.leases, Writer: p.next("writer"), in: &simBucket{world: w, by: p}}
+	_, ended := w.manifests[c.run]
+	p.unknown = !ended && w.planOf(c.run) == nil
 	w.trace("%s begins", p)
 	for _, q := range w.processes {
 		if c.kind == "map" && q.does == c {
@@ -142,6 +144,7 @@ func (w *world) settle() {
 	w.processes = slices.DeleteFunc(w.processes, func(p *simProcess) bool {
 		if p.over {
 			w.trace("%s is over: %v", p, p.err)
+			w.checkError(p)
 		}
 		return p.over
 	})
@@ -214,7 +217,7 @@ func (w *world) chaos() {
 		switch p := w.next(); {
 		case len(w.processes) < 6 && w.rng.IntN(8) == 0:
 			w.start(w.commands[w.rng.IntN(len(w.commands))])
-		case len(w.processes) < 6 && w.rng.IntN(25) == 0:
+		case len(w.processes) < 6 && w.rng.IntN(20) == 0:
 			w.start(w.others[w.rng.IntN(len(w.others))])
 		case len(w.late) > 0 && w.rng.IntN(20) == 0:
 			w.happenLate()
