@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test million fuzz bench
+.PHONY: check format vet lint tidy build test sim million fuzz bench
 
 check: format vet lint tidy build test ## everything that CI runs
 
@@ -29,6 +29,9 @@ test:
 
 million: ## a million messy rows through an operator that throttles, fails and lies, and from every format
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree' -timeout 30m -v ./jobs
+
+sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
+	MAPPER_SIM_SCHEDULES=100000 go test -run TestSimulation -timeout 60m -v ./jobs/table
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

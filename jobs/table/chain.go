@@ -79,7 +79,7 @@ func (c *Chain) Append(ctx context.Context, p pipeline.Part) error {
 	l := Link{Version: Version, Writer: c.table.Writer, RunID: c.run, Shard: c.Shard, SealedAt: time.Now().UTC(), Part: p}
 	own, err := c.table.create(ctx, c.key(p.N), &l)
 	if err != nil {
-		return err
+		return c.table.orAborted(ctx, c.run, err)
 	}
 	if !own {
 		err := fmt.Errorf("run %s: %w", c.run, ErrFenced)

@@ -195,4 +195,19 @@ func (t *Table) Manifest(ctx context.Context, run string) (*Manifest, error) {
 	return m, t.read(ctx, manifestKey(run), m)
 }
 
+// orAborted explains that something is not there which was there a moment ago: an abort has deleted it.
+func (t *Table) orAborted(ctx context.Context, run string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	switch m, looked := t.Manifest(ctx, run); {
+	case looked == nil && m.Aborted:
+		return fmt.Errorf("run %s: %w", run, ErrAborted)
+	case looked == nil || errors.Is(looked, fs.ErrNotExist):
+		return err
+	default:
+		return errors.Join(err, looked)
+	}
+}
+
 func manifestKey(run string) string { return "_runs/" + run + "/manifest.json" }

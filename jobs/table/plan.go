@@ -44,7 +44,8 @@ type PlannedInput struct {
 }
 
 // CreatePlan stores p as the plan of its run and fills in what only the table knows. If there is a plan
-// already, nothing changes; in both cases it returns the plan that stands.
+// already, nothing changes; in both cases it returns the plan that stands. It fails with [ErrAborted] when the run is
+// aborted at this moment; of one that was aborted before, whoever plans it finds the manifest.
 func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 	runs, err := t.Runs(ctx)
 	if err != nil {
@@ -57,9 +58,10 @@ func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 		p.Seq = max(p.Seq, r.Manifest.Seq+1)
 	}
 	if _, err := t.create(ctx, "_runs/"+p.RunID+"/plan.json", &p); err != nil {
-		return Plan{}, err
+		return Plan{}, t.orAborted(ctx, p.RunID, err)
 	}
-	return t.Plan(ctx, p.RunID)
+	stands, err := t.Plan(ctx, p.RunID)
+	return stands, t.orAborted(ctx, p.RunID, err)
 }
 
 // Plan returns the plan of a run. It fails with [fs.ErrNotExist] when there is none.

@@ -66,7 +66,8 @@ func (w *world) look(key string) ([]byte, error) {
 }
 
 // created checks what a creation may not do. The first manifest of a run is the one for ever.
-func (w *world) created(key string, data []byte) {
+func (w *world) created(key, creator string, data []byte) {
+	w.putInOrder(key, creator)
 	run, is := strings.CutSuffix(strings.TrimPrefix(key, "_runs/"), "/manifest.json")
 	if !is {
 		w.afterTheEnd(key)
@@ -100,6 +101,21 @@ func (w *world) afterTheEnd(key string) {
 	for run, m := range w.manifests {
 		if m.Aborted && strings.Contains(key, run+"/") {
 			w.total("an object created after the abort: " + kindOf(key))
+		}
+	}
+}
+
+// putInOrder counts the runs that are finished by another process than the one that has committed them.
+func (w *world) putInOrder(key, creator string) {
+	var by, committer, attempt, n int
+	for run, m := range w.manifests {
+		if key != sinks.DatasetRefreshFrom+"/run="+run+"/_SUCCESS" {
+			continue
+		}
+		_, err1 := fmt.Sscanf(creator, "attempt%dx%d", &by, &attempt)
+		_, err2 := fmt.Sscanf(m.Writer, "writer%dx%d", &committer, &n)
+		if errors.Join(err1, err2) == nil && by != committer {
+			w.total("a run put in order by another process")
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (w *world) create(key, creator string, data []byte) error {
 		return fmt.Errorf("sim://%s: %w", key, fs.ErrExist)
 	}
 	w.objects[key] = simObject{data: data, creator: creator, modified: time.Now()}
-	w.created(key, data)
+	w.created(key, creator, data)
 	return nil
 }
 
@@ -147,7 +147,7 @@ var (
 type fault string
 
 const (
-	noFault      fault = ""
+	noFault      fault = "operation happens"
 	fails        fault = "operation fails, nothing happens"
 	repliesLost  fault = "operation happens, its reply is lost"
 	happensLater fault = "operation is given up and happens later"
@@ -168,7 +168,7 @@ func faults(changes bool) []fault {
 // perform lets an operation happen, with a fault or without.
 func (w *world) perform(o *simOperation, f fault) {
 	w.total(string(f))
-	w.trace("%s  %s", o, f)
+	w.trace("%s: %s", o, f)
 	switch f {
 	case noFault:
 		o.reply <- o.effect()
@@ -198,7 +198,7 @@ func (w *world) resolve(o *simOperation, err error) error {
 	if o.what != "create" || err != nil {
 		return errOutOfReach
 	}
-	switch n := w.rng.IntN(4); {
+	switch n := w.rng.IntN(3); {
 	case n == 0 && strings.HasSuffix(o.key, ".json"):
 		return fmt.Errorf("sim://%s: %w", o.key, fs.ErrExist)
 	case n == 1:

@@ -44,7 +44,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	schedules := 3000
+	schedules := defaultSchedules
 	if n := os.Getenv("MAPPER_SIM_SCHEDULES"); n != "" {
 		var err error
 		if schedules, err = strconv.Atoi(n); err != nil {
@@ -99,6 +99,11 @@ func report(t *testing.T, totals []map[string]int) {
 	}
 	for _, event := range []string{
 		"a command started while another process carries it out", "a shard taken over", "a process fenced",
+		"not known whether a part is sealed", "an operation happened late", "an operation given up for another",
+		"a run committed", "a commit found the run committed", "a commit found the run aborted", "a shard done before others",
+		"a run aborted", "an abort found the run committed", "an abandoned run cleaned", "a live run read",
+		"an object created after the abort: plan", "an object created after the abort: link", "an object created after the abort: part file",
+		"cleaned: a file of an aborted run", "a run put in order by another process",
 	} {
 		all[event] = 0
 	}
@@ -119,7 +124,7 @@ func report(t *testing.T, totals []map[string]int) {
 
 // TestSimulationNotices: every rule is needed, and the simulator notices when one is broken.
 func TestSimulationNotices(t *testing.T) {
-	const schedules = 2000
+	const schedules = 10_000
 	for _, s := range []sabotage{
 		nothingIsHonoured, existsIsAVerdict, straysGoAtTakeover, deletesWhenUnknown, fencedGoesOn, commitsEarly, ownPlan, abortsWithoutManifest,
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -158,8 +159,11 @@ func (w *world) turn(p *simProcess, trouble float64) {
 	})
 	i := w.rng.IntN(len(p.pending))
 	o, f := p.pending[i], noFault
-	if !o.changes {
+	switch {
+	case !o.changes:
 		trouble /= 4 // there are more of those, and less to see
+	case strings.HasSuffix(o.key, ".json"):
+		trouble *= 2 // these decide
 	}
 	if w.rng.Float64() < trouble {
 		possible := faults(o.changes)
@@ -168,7 +172,7 @@ func (w *world) turn(p *simProcess, trouble float64) {
 	if f == pausedBefore {
 		p.pausedUntil = w.step + 20 + w.rng.IntN(150)
 		w.total(string(f))
-		w.trace("%s  %s", o, f)
+		w.trace("%s: %s", o, f)
 		return
 	}
 	p.pending = slices.Delete(p.pending, i, i+1)

@@ -181,6 +181,9 @@ func (t *Table) run(ctx context.Context, id string) Run {
 		// What the plan says is for those who need it.
 		_, err = t.in.ReadAll(ctx, "_runs/"+id+"/plan.json")
 	}
+	if errors.Is(err, fs.ErrNotExist) { // or an abort has deleted it, after its manifest had come
+		m, err = t.Manifest(ctx, id)
+	}
 	if err != nil {
 		return Run{ID: id, Err: err}
 	}

@@ -174,7 +174,11 @@ func (t *Table) abandoned(ctx context.Context, r Run, entries []objects.Entry, o
 		if time.Since(a.Last) < o.Grace {
 			return nil
 		}
-		if worked, err := t.isWorkedOn(ctx, r.ID); worked || err != nil {
+		worked, err := t.isWorkedOn(ctx, r.ID)
+		if errors.Is(err, ErrAborted) { // by somebody else, who removes what there is of it
+			return nil
+		}
+		if worked || err != nil {
 			return err
 		}
 	}
@@ -188,7 +192,7 @@ func isLease(key string) bool { return strings.Contains(key, "/.lease-") }
 func (t *Table) isWorkedOn(ctx context.Context, run string) (bool, error) {
 	p, err := t.Plan(ctx, run)
 	if err != nil {
-		return false, err
+		return false, t.orAborted(ctx, run, err)
 	}
 	for shard := range p.Shards {
 		switch lease, err := t.Lease(ctx, run, shard); {
