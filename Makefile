@@ -31,7 +31,7 @@ million: ## a million messy rows through an operator that throttles, fails and l
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree' -timeout 30m -v ./jobs
 
 sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
-	MAPPER_SIM_SCHEDULES=100000 go test -run TestSimulation -timeout 60m -v ./jobs/table
+	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -30,47 +30,62 @@ const (
 
 // TestSimulation tries to break the protocol of a run, with thousands of schedules of processes that plan, work, commit,
 // abort, clean and read, on a storage that fails, loses replies, and does things later; no lease is honoured. For
-// more of it: make sim. MAPPER_SIM_SEED=n replays one schedule and tells what happens.
+// more of it: make sim.
 func TestSimulation(t *testing.T) {
-	if seed := os.Getenv("MAPPER_SIM_SEED"); seed != "" {
-		n, err := strconv.ParseUint(seed, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := newWorld(n, sabotage(os.Getenv("MAPPER_SIM_SABOTAGE")), leases(t), map[string]int{})
-		w.log = t.Logf
-		if err := live(t, w); err != nil {
-			t.Error(err)
-		}
-		return
-	}
-	schedules := defaultSchedules
-	if n := os.Getenv("MAPPER_SIM_SCHEDULES"); n != "" {
-		var err error
-		if schedules, err = strconv.Atoi(n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const workers = 2
-	var totals [workers]map[string]int
+	schedules := int(number(t, "MAPPER_SIM_SCHEDULES", defaultSchedules))
+	var totals [2]map[string]int // one of each worker
 	t.Run("schedules", func(t *testing.T) {
-		for k := range workers {
+		for k := range totals {
 			totals[k] = map[string]int{}
 			t.Run(strconv.Itoa(k), func(t *testing.T) {
 				t.Parallel()
-				simulate(t, k*schedules/workers, (k+1)*schedules/workers, totals[k])
+				simulate(t, k*schedules/len(totals), (k+1)*schedules/len(totals), totals[k])
 			})
 		}
 	})
 	report(t, totals[:])
 }
 
-// simulate lives through schedules until one breaks the table.
+// TestSimulationAgain tells what happens in one schedule: MAPPER_SIM_SEED says in which. It happens again in just the
+// same way, however goroutines run.
+func TestSimulationAgain(t *testing.T) {
+	seed, bucket := number(t, "MAPPER_SIM_SEED", 371), leases(t)
+	var stories [2]strings.Builder
+	var errs [2]error
+	for i := range stories {
+		w := newWorld(seed, sabotage(os.Getenv("MAPPER_SIM_SABOTAGE")), bucket, map[string]int{})
+		w.log = func(format string, args ...any) { fmt.Fprintf(&stories[i], format+"\n", args...) }
+		errs[i] = live(t, w)
+	}
+	t.Log(stories[0].String())
+	if errs[0] != nil {
+		t.Error(errs[0])
+	}
+	if stories[0].String() != stories[1].String() {
+		t.Errorf("with the same seed it went otherwise:\n%s", &stories[1])
+	}
+}
+
+// number returns the value of an environment variable.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text, ok := os.LookupEnv(name)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// simulate lives through schedules, each of which may break its table.
 func simulate(t *testing.T, from, to int, totals map[string]int) {
 	bucket := leases(t)
 	for seed := from; seed < to; seed++ {
 		if err := live(t, newWorld(uint64(seed), "", bucket, totals)); err != nil {
-			t.Errorf("schedule %d (replay: MAPPER_SIM_SEED=%d go test -run TestSimulation -v ./jobs/table): %v", seed, seed, err)
+			t.Errorf("schedule %d (replay: MAPPER_SIM_SEED=%d go test -run TestSimulationAgain -v ./jobs/table): %v", seed, seed, err)
 		}
 	}
 }

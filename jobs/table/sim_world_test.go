@@ -181,7 +181,7 @@ func (w *world) turn(p *simProcess, trouble float64) {
 			_ = o.effect()
 		}
 		w.total("an operation given up for another")
-		w.trace("%s  given up", o)
+		w.trace("%s: given up", o)
 		o.reply <- err
 		return
 	}
@@ -193,7 +193,8 @@ func (w *world) happenLate() {
 	i := w.rng.IntN(len(w.late))
 	o := w.late[i]
 	w.late = slices.Delete(w.late, i, i+1)
-	w.trace("%s  late: %v", o, o.effect())
+	err := o.effect()
+	w.trace("%s: late: %v", o, err)
 	w.total("an operation happened late")
 }
 
@@ -263,7 +264,6 @@ func (w *world) drain() {
 
 // recover gives every command again, one after the other, on a storage without faults: then every run has to end.
 func (w *world) recover() {
-	slices.SortFunc(w.commands, func(a, b simCommand) int { return cmp.Compare(a.run, b.run) })
 	w.rng.Shuffle(len(w.commands), func(i, j int) { w.commands[i], w.commands[j] = w.commands[j], w.commands[i] })
 	for _, c := range w.commands {
 		for err := errors.New("not tried"); err != nil && w.violation == nil; {
