@@ -22,6 +22,9 @@
 // An abort is a manifest too, so that a run is either committed or aborted, whoever tries what at the same moment; only
 // then are its files removed. What a process that did not notice leaves behind is found by [Table.Waste].
 //
+// A simulator in the tests lives through thousands of schedules of all this, on a storage that fails, loses replies and
+// does things later, with no lease honoured; it also breaks each of these rules, and sees that rows are lost then.
+//
 // # Errors
 //
 // [ErrFenced], [ErrOtherTable], [ErrHeld] and [ErrAborted] are conditions that a caller branches on.

@@ -199,7 +199,7 @@ func (w *world) resolve(o *simOperation, err error) error {
 		return errOutOfReach
 	}
 	switch n := w.rng.IntN(3); {
-	case n == 0 && strings.HasSuffix(o.key, ".json"):
+	case (n == 0 || w.sabotage == existsIsAVerdict) && strings.HasSuffix(o.key, ".json"):
 		return fmt.Errorf("sim://%s: %w", o.key, fs.ErrExist)
 	case n == 1:
 		return errOutOfReach
