@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test sim million fuzz bench
+.PHONY: check format vet lint tidy build test million sim crash fuzz bench
 
 check: format vet lint tidy build test ## everything that CI runs
 
@@ -32,6 +32,9 @@ million: ## a million messy rows through an operator that throttles, fails and l
 
 sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
 	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
+
+crash: ## a run of two shards, killed at each step that others can see; EVERY=5 for every fifth
+	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix' -timeout 6h -v ./jobs
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +25,12 @@ import (
 )
 
 // childJob is what a test tells the process that it is going to kill.
-type childJob struct{ URL, Key, Secret, Input, Out string }
+type childJob struct {
+	URL, Key, Secret, Input, Out string
+
+	Shard                           jobs.Shard
+	MaxBatch, MaxInFlight, PartRows int
+}
 
 const childEnv = "MAPPER_TEST_JOB"
 
@@ -37,17 +44,25 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(spec), &c); err != nil {
 		panic(err)
 	}
-	if _, err := c.job().Run(context.Background()); err != nil {
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	summary, err := c.job().Run(ctx)
+	if summary != nil && summary.Status == jobs.StatusInterrupted {
+		os.Exit(exitInterrupted)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
+// exitInterrupted is the exit code of a job that was told to stop, and stopped in good order.
+const exitInterrupted = 3
+
 func (c childJob) job() jobs.Map {
 	return jobs.Map{
 		BaseURL: c.URL, APIKey: client.NewSecret(c.Key), ClientSecret: client.NewSecret(c.Secret),
 		Inputs: []string{c.Input}, Columns: jobs.Columns{ID: "id"}, Out: c.Out, RunID: "r",
-		MaxBatch: 100, MaxInFlight: 4, PartRows: 500,
+		Shard: c.Shard, MaxBatch: c.MaxBatch, MaxInFlight: c.MaxInFlight, PartRows: int64(c.PartRows),
 	}
 }
 
@@ -96,7 +111,10 @@ func TestKilled(t *testing.T) {
 	if err := os.WriteFile(input, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	killed := childJob{url, s.APIKey(), s.ClientSecret(), input, filepath.Join(t.TempDir(), "killed")}
+	killed := childJob{
+		URL: url, Key: s.APIKey(), Secret: s.ClientSecret(), Input: input, Out: filepath.Join(t.TempDir(), "killed"),
+		MaxBatch: 100, MaxInFlight: 4, PartRows: 500,
+	}
 	tb, err := table.Open(context.Background(), new(objects.Store), killed.Out)
 	if err != nil {
 		t.Fatal(err)

@@ -113,6 +113,13 @@ func IsWrite(r *http.Request) bool { return r.Method == http.MethodPut || r.Meth
 // IsAny is all requests.
 func IsAny(*http.Request) bool { return true }
 
+// Around makes all requests go through what outer makes of the way to the server.
+func (p *Proxy) Around(outer func(forward http.Handler) http.Handler) {
+	p.add(-1, IsAny, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {
+		outer(forward).ServeHTTP(w, r)
+	})
+}
+
 // Refuse answers with a status, and the server hears nothing.
 func (p *Proxy) Refuse(times int, to func(*http.Request) bool, status int) (hits func() int) {
 	return p.add(times, to, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
