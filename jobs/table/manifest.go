@@ -77,7 +77,8 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 			return err
 		}
 	}
-	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"))
+	// In _runs lies what there is of a table.json whose writer was killed.
+	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"), t.in.Sweep("_runs"))
 }
 
 func (t *Table) finish(ctx context.Context, m *Manifest, dataset string) error {
