@@ -118,7 +118,7 @@ func (c *crashTable) shard(k int) childJob {
 // were, and whether it came to that.
 func (c *crashTable) run(t *testing.T, order crashOrder, at int) (n int, killed bool, last string) {
 	t.Helper()
-	c.steps.begin(at)
+	c.steps.begin(at, os.Kill)
 	switch order {
 	case inTurn:
 		for k := range crashShards {

@@ -8,11 +8,13 @@ import (
 	"sync"
 )
 
-// steps counts what processes do that others can see, and kills them all at one of these steps.
+// steps counts what processes do that others can see, and kills them all at one of these steps, or sends them another
+// signal.
 type steps struct {
 	mu       sync.Mutex
 	n        int
-	at       int    // where to kill; 0 is never
+	at       int // where to kill; 0 is never
+	with     os.Signal
 	last     string // what the step was at which all were killed
 	dead     bool
 	children []*os.Process
@@ -35,19 +37,19 @@ func (s *steps) step(what string) (dead bool) {
 	}
 	s.n++
 	if s.n == s.at {
-		s.dead, s.last = true, what
+		s.dead, s.last = s.with == os.Kill, what
 		for _, p := range s.children {
-			_ = p.Kill() // it may have ended just now
+			_ = p.Signal(s.with) // it may have ended just now
 		}
 	}
 	return s.dead
 }
 
-// begin kills children at a step from now on.
-func (s *steps) begin(at int) {
+// begin counts from now on, and sends a signal at a step.
+func (s *steps) begin(at int, with os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.n, s.at, s.dead, s.children = 0, at, false, nil
+	s.n, s.at, s.with, s.dead, s.children = 0, at, with, false, nil
 }
 
 // end waits until nothing is handled any more, and returns how many steps there were and whether the last one killed.
