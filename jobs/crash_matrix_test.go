@@ -51,13 +51,13 @@ const (
 type crashInput struct {
 	folder string
 	ids    [crashShards][]normalize.ID // by the shard that asks them
-	now    time.Time                   // of the operator
 	rows   []string
+	day    time.Time // in UTC, on which the rows are what they are: salts are those of a day
 }
 
 func newCrashInput(t *testing.T) *crashInput {
 	t.Helper()
-	in := &crashInput{folder: t.TempDir(), now: time.Now()}
+	in := &crashInput{folder: t.TempDir()}
 	for shard := range in.ids {
 		var text strings.Builder
 		text.WriteString("id,email\n")
@@ -70,10 +70,24 @@ func newCrashInput(t *testing.T) *crashInput {
 			t.Fatal(err)
 		}
 	}
-	whole := in.table(t, "files")
-	whole.again(t, 0)
-	in.rows = sorted(t, whole.job.Out)
+	in.today(t)
 	return in
+}
+
+const day = 24 * time.Hour
+
+// today sees to it that the rows are those of today, and that today lasts long enough for a run.
+func (in *crashInput) today(t *testing.T) {
+	t.Helper()
+	const enough = 30 * time.Second
+	if left := time.Until(time.Now().Truncate(day).Add(day)); left < enough {
+		time.Sleep(left)
+	}
+	if today := time.Now().UTC().Truncate(day); in.day != today {
+		whole := in.table(t, "files")
+		whole.again(t, 0)
+		in.rows, in.day = sorted(t, whole.job.Out), today
+	}
 }
 
 // crashTable is a table with its storage and its service, both of which are watched.
@@ -87,9 +101,7 @@ type crashTable struct {
 
 func (in *crashInput) table(t *testing.T, storage string) *crashTable {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Options{
-		Seed: "crash", OptOutShare: 0.1, RotationDays: 270, Trace: true, Now: func() time.Time { return in.now },
-	})
+	s, err := sandbox.New(sandbox.Options{Seed: "crash", OptOutShare: 0.1, RotationDays: 270, Trace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +294,7 @@ func TestCrashMatrix(t *testing.T) {
 func (in *crashInput) points(t *testing.T, storage string) (points []crashPoint) {
 	t.Helper()
 	for _, order := range []crashOrder{inTurn, atOnce} {
+		in.today(t)
 		c := in.table(t, storage)
 		n, _, _ := c.run(t, order, 0)
 		c.check(t)
@@ -326,6 +339,7 @@ func spread(t *testing.T, n int, order crashOrder) (chosen []int) {
 
 // crash kills the job at a point, runs it again and checks what came of it.
 func (in *crashInput) crash(t *testing.T, storage string, p crashPoint, first int) (killed bool) {
+	in.today(t)
 	c := in.table(t, storage)
 	n, killed, last := c.run(t, p.order, p.step)
 	if !killed {
