@@ -179,7 +179,7 @@ func (c *crashTable) child(cmd *exec.Cmd) error {
 		return nil
 	}
 	if !status.Exited() || status.ExitStatus() != 0 {
-		return fmt.Errorf("it ended with %#x", uint32(status))
+		return fmt.Errorf("it ended with code %d, signal %v", status.ExitStatus(), status.Signal())
 	}
 	return nil
 }
