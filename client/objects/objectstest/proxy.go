@@ -17,10 +17,11 @@ import (
 type Proxy struct {
 	URL string // of the proxy
 
-	server *httptest.Server
-	mu     sync.Mutex
-	faults []*fault
-	late   sync.WaitGroup
+	server  *httptest.Server
+	mu      sync.Mutex
+	forward http.Handler // the way to the server
+	faults  []*fault
+	late    sync.WaitGroup
 }
 
 // fault is something that happens to requests.
@@ -34,8 +35,7 @@ type fault struct {
 // NewProxy starts a proxy, whose server is told later. It ends with the test.
 func NewProxy(t testing.TB) *Proxy {
 	p := &Proxy{}
-	p.server = httptest.NewUnstartedServer(nil)
-	p.server.Start()
+	p.server = httptest.NewServer(http.HandlerFunc(p.serve))
 	p.URL = p.server.URL
 	t.Cleanup(func() {
 		p.server.CloseClientConnections()
@@ -60,27 +60,33 @@ func (p *Proxy) Forward(to string) error {
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 200},
 	}
-	p.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := p.faultOf(r); f != nil {
-			f.do(w, r, forward)
-			return
-		}
-		forward.ServeHTTP(w, r)
-	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forward = forward
 	return nil
 }
 
-func (p *Proxy) faultOf(r *http.Request) *fault {
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
+	f, forward := p.wayOf(r)
+	if f != nil {
+		f.do(w, r, forward)
+		return
+	}
+	forward.ServeHTTP(w, r)
+}
+
+// wayOf returns what happens to a request, if it is not just handed on.
+func (p *Proxy) wayOf(r *http.Request) (*fault, http.Handler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, f := range p.faults {
 		if f.times != 0 && f.to(r) {
 			f.times--
 			f.hits++
-			return f
+			return f, p.forward
 		}
 	}
-	return nil
+	return nil, p.forward
 }
 
 // add makes a fault happen to the next requests of a kind, so many times; negative is always. hits says how often
