@@ -17,9 +17,10 @@ type attempt struct {
 	spoiled bool  // there is one, but it cannot be believed
 	took    time.Duration
 
-	episode int           // the gate's, when the request left
-	wait    time.Duration // before the next attempt
-	paused  bool          // everybody waits
+	inFlight bool          // it has not given its place back
+	episode  int           // the gate's, when the request left
+	wait     time.Duration // before the next attempt
+	paused   bool          // everybody waits
 }
 
 func (a *attempt) succeeded() bool { return a.err == nil && a.Status/100 == 2 }
@@ -46,27 +47,40 @@ func (a *attempt) outcome(ctx context.Context) Outcome {
 }
 
 // attempt sends a call once. Its error ends the call; what the service or the network did is in the attempt.
+//
+// An attempt that succeeded gives its place in flight back at once, as Accept may take a while. Every other keeps it until
+// it is judged, so that nobody takes the place before the pause that it asks for is on.
 func (t *Transport) attempt(ctx context.Context, call *Call, buf []byte) (attempt, error) {
 	episode, err := t.gate.enter(ctx)
 	if err != nil {
 		return attempt{}, interrupted(ctx, call)
 	}
 	a, err := t.send(ctx, call, buf)
-	t.gate.leave()
+	a.episode, a.inFlight = episode, true
 	if err != nil {
-		return attempt{}, err
+		return a, err
 	}
-	a.episode = episode
-	if a.succeeded() && call.Accept != nil {
-		a.err = call.Accept(a.Response)
-		a.spoiled = a.err != nil
+	if a.succeeded() {
+		t.leave(&a)
+		if call.Accept != nil {
+			a.err = call.Accept(a.Response)
+			a.spoiled = a.err != nil
+		}
 	}
 	outcome := a.outcome(ctx)
 	t.opts.OnAttempt(Attempt{Outcome: outcome, Status: a.Status, Took: a.took})
 	if outcome == Interrupted {
-		return attempt{}, interrupted(ctx, call)
+		return a, interrupted(ctx, call)
 	}
 	return a, nil
+}
+
+// leave gives the attempt's place in flight back, if it still has one.
+func (t *Transport) leave(a *attempt) {
+	if a.inFlight {
+		a.inFlight = false
+		t.gate.leave()
+	}
 }
 
 // send builds the body, sends it and reads the reply. It fails only if Build does.

@@ -60,17 +60,18 @@ func (t *Transport) Do(ctx context.Context, call *Call, buf []byte) (Response, e
 	var past history
 	for {
 		a, err := t.attempt(ctx, call, buf)
-		if err != nil {
-			return Response{}, err
+		again := false
+		if err == nil {
+			again, err = t.judge(call, &past, &a)
 		}
-		buf = a.Buffer[:len(buf)]
-		again, err := t.judge(call, &past, &a)
-		if err != nil {
+		t.leave(&a)
+		switch {
+		case err != nil:
 			return Response{}, err
-		}
-		if !again {
+		case !again:
 			return a.Response, nil
 		}
+		buf = a.Buffer[:len(buf)]
 		if err := sleep(ctx, a.wait); err != nil {
 			return Response{}, interrupted(ctx, call)
 		}
@@ -96,7 +97,7 @@ func (t *Transport) judge(call *Call, past *history, a *attempt) (again bool, er
 	switch {
 	case a.succeeded():
 		t.outage.succeeded()
-		t.gate.accepted()
+		t.gate.accepted(a.episode)
 		return false, nil
 	case a.err == nil && !retryable(a.Status), past.row500 > 0 && past.row500 == call.Max500:
 		return false, nil

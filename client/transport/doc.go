@@ -12,6 +12,8 @@
 //   - Never more than MaxInFlight requests are under way. While no reply is a 429, nothing else slows them down.
 //   - A 429 pauses all callers and lowers the rate, once for all the requests that were refused together. It is not a
 //     failure: the call goes on until it is answered.
+//   - A share of 429 that does not depend on the rate is found out, in half a minute to a few, and is then not slowed
+//     down for. Retry-After is obeyed always.
 //   - Network errors, timeouts, replies that end early, 500, 502, 503 and 504 are retried with full-jitter exponential
 //     back-off, from 500 ms to 30 s. Every other status goes to the caller, who knows what it means.
 //   - When nobody has had a success for GiveUpAfter, calls fail with client.Unreachable. It is looked at when an attempt

@@ -17,8 +17,6 @@ type gate struct {
 	rate     rate
 	opens    time.Time     // end of the last pause
 	paused   time.Duration // in all, up to opens
-	episode  int           // refusals that lowered the rate
-	streak   int           // of them, since the last success
 	inFlight int
 	most     int // in flight at once, ever
 }
@@ -62,7 +60,7 @@ func (g *gate) try(now time.Time) (episode int, wait time.Duration) {
 	g.rate.sent(now)
 	g.inFlight++
 	g.most = max(g.most, g.inFlight)
-	return g.episode, 0
+	return g.rate.episode, 0
 }
 
 // leave gives the place in flight back.
@@ -74,34 +72,31 @@ func (g *gate) leave() {
 }
 
 // accepted counts a request that had its answer.
-func (g *gate) accepted() {
+func (g *gate) accepted(episode int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.rate.accepted(time.Now())
-	g.streak = 0
+	g.rate.accepted(time.Now(), episode)
 }
 
-// refused pauses everybody after a 429 and lowers the rate, and returns how long the pause lasts from now.
+// refused lowers the rate after a 429 and pauses everybody, unless it was by chance, and returns how long the pause lasts
+// from now. If the service said how long it wants to be left alone, that is always done.
 //
-// The requests that were in flight together are refused together. Only the first of them starts an episode, that
-// is lowers the rate and draws a pause; the others belong to an earlier one by their number and can do no more
-// than prolong the pause, if the service said how long it wants to be left alone.
+// The requests that were in flight together are refused together. Only the first of them can lower the rate; that
+// starts an episode, and the others belong to an earlier one by their number.
 func (g *gate) refused(episode int, retryAfter time.Duration) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
+	cut := g.rate.refuse(now, episode)
 	pause := retryAfter
-	if episode == g.episode {
-		g.episode++
-		g.streak++
-		g.rate.refuse(now)
+	if cut {
 		if pause == 0 {
-			pause = jitter(g.rate.pause(), g.streak)
+			pause = jitter(g.rate.pause(), g.rate.streak)
 		}
-		g.pause(now, pause)
+	}
+	g.pause(now, pause)
+	if cut {
 		g.rate.climbFrom(g.opens)
-	} else {
-		g.pause(now, pause)
 	}
 	return max(0, g.opens.Sub(now))
 }

@@ -27,6 +27,8 @@ import "time"
 //
 // Until the first refusal there is no rate at all, and only the number of requests in flight binds.
 //
+// Not every refusal comes from a limit: see chance.
+//
 // The numbers were chosen with TestRateFindsTheLimit: 93 % of R or more is
 // used, for 1 to 200 requests a second and buckets small and large.
 const (
@@ -34,8 +36,7 @@ const (
 	search  = 10 * time.Second // the first climb: what was refused, all we could send at once, says little about R
 	retreat = 0.95
 	fall    = 0.7
-	// leastRate is where the fall ends, in requests a second. Refusals that do not depend on our rate, from a front
-	// end that sheds a share of everybody's load, would otherwise slow us down for ever.
+	// leastRate is where the fall ends, in requests a second.
 	leastRate = 0.5
 	// slack is how late a request may leave without those behind it being late too: timers are not exact.
 	slack = 2 * time.Millisecond
@@ -52,11 +53,23 @@ type rate struct {
 	climb   time.Duration // how long it takes to refused
 	last    time.Time     // when the last request left, or should have
 	seen    meter
+
+	// The episode ends with a cut, and with the begin and end of a sample. What was sent in an earlier one says nothing
+	// about the present.
+	episode int
+	streak  int // cuts since the last success
+
+	chance chance
+	sample sample
+	limit  limit
 }
 
 // at returns the rate at time t in requests a second, +Inf when there is none.
 func (r *rate) at(t time.Time) float64 {
-	if r.refused == 0 {
+	switch {
+	case r.sample.rate > 0:
+		return r.sample.rate
+	case r.refused == 0:
 		return r.cap
 	}
 	left := 1 - max(0, t.Sub(r.since).Seconds())/r.climb.Seconds()
@@ -82,28 +95,68 @@ func (r *rate) sent(t time.Time) {
 	r.seen.sent++
 }
 
-// accepted counts a request that was not refused.
-func (r *rate) accepted(t time.Time) {
+// accepted counts a request that was not refused, of the episode in which it was sent.
+func (r *rate) accepted(t time.Time, episode int) {
+	r.streak = 0
 	r.seen.roll(t)
 	r.seen.accepted++
+	r.limit.accepted(episode)
+	switch {
+	case episode != r.episode:
+	case r.sample.rate > 0:
+		r.sample.accepted++
+		r.endSample(t)
+	case r.chance.share() > 0 && t.Sub(r.sample.began) > climb:
+		r.beginSample(t, min(r.at(t), r.seen.accepted/t.Sub(r.seen.began).Seconds()))
+	default:
+		r.chance.accepted()
+	}
 }
 
-// refuse lowers the rate after a refusal at t. climbFrom must follow.
-func (r *rate) refuse(t time.Time) {
+// refuse counts a request that was refused, of the episode in which it was sent. cut is whether that lowered the rate;
+// climbFrom must follow then.
+func (r *rate) refuse(t time.Time, episode int) (cut bool) {
+	switch {
+	case episode != r.episode:
+		return false
+	case r.sample.rate > 0:
+		r.sample.refused++
+		r.endSample(t)
+		return false
+	case !r.chance.isLimit():
+		return false
+	}
+	r.cut(t)
+	passes, doubted := r.limit.cut(t, r.episode, r.refused)
+	// At the end of the fall there is no time to measure; it is enough that something has passed since the last cut.
+	if doubted && passes > 0 || r.refused < hopeless && r.streak == 1 {
+		r.beginSample(t, min(passes, r.base))
+	}
+	return true
+}
+
+// cut lowers the rate after a refusal at t that chance does not explain.
+func (r *rate) cut(t time.Time) {
 	r.seen.roll(t)
 	seconds := max(0.001, t.Sub(r.seen.began).Seconds())
+	lets := r.seen.accepted / (1 - r.chance.share()) // by the limit
 	if r.refused == 0 {
 		// The store of a full bucket, given out at once, says nothing about its rate: look at a second or more.
-		r.refused, r.base = min(r.cap, r.seen.sent/seconds), r.seen.accepted/max(1, seconds)
+		r.refused, r.base = min(r.cap, r.seen.sent/seconds), lets/max(1, seconds)
 		r.climb = search
 	} else {
+		if r.seen.accepted == 0 {
+			r.chance = chance{} // to refuse everything is no chance
+		}
 		r.refused = r.at(t)
-		r.base = max(r.refused*fall, min(r.refused, r.seen.accepted/seconds))
+		r.base = max(r.refused*fall, min(r.refused, lets/seconds))
 		r.climb = climb
 	}
 	r.base = max(leastRate, r.base*retreat)
 	r.refused = max(r.refused, r.base/retreat) // else there would be nothing to climb
 	r.seen = meter{began: t}
+	r.episode++
+	r.streak++
 }
 
 // pause returns how long to send nothing after a refusal, at most: as long as ten requests take, so that it costs a
@@ -115,6 +168,9 @@ func (r *rate) pause() time.Duration {
 // climbFrom says that requests leave again from t on.
 func (r *rate) climbFrom(t time.Time) {
 	r.since = t
+	if r.sample.rate > 0 {
+		r.sample.began = t
+	}
 	if first := t.Add(-r.interval(t)); r.last.Before(first) {
 		r.last = first // a pause is no reason to hurry
 	}

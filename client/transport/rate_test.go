@@ -148,6 +148,37 @@ func TestRateFindsTheLimit(t *testing.T) {
 	}
 }
 
+// TestRateShortRun is the first minute, in which the limit has to be found.
+func TestRateShortRun(t *testing.T) {
+	for _, c := range []struct{ perSecond, burst, used, each float64 }{
+		{1, 1, 0.78, 1.7},
+		{1, 60, 0.95, 1.6},
+		{3, 1, 0.85, 1.3},
+		{3, 10, 0.95, 1.2},
+		{20, 1, 0.9, 1.1},
+		{20, 20, 0.97, 1.1},
+		{200, 1, 0.9, 1.02},
+		{200, 50, 0.97, 1.02},
+	} {
+		for _, latency := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%v a second, burst %v, latency %v", c.perSecond, c.burst, latency), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					service := newBucket(c.perSecond, c.burst)
+					service.latency = latency
+					const long = time.Minute
+					askFor(t, New(Options{RoundTripper: service}), 20, long)
+					can := min(c.perSecond*long.Seconds()+c.burst, 20/latency.Seconds()*long.Seconds())
+					used := float64(service.accepted) / can
+					each := float64(service.accepted+service.refused) / float64(service.accepted)
+					if used < c.used || each > c.each {
+						t.Errorf("used %.3f of what the service allows, want at least %v; %.3f requests each, want at most %v", used, c.used, each, c.each)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestRateFollowsANewLimit changes the limit in the middle of a run.
 func TestRateFollowsANewLimit(t *testing.T) {
 	for _, c := range []struct{ before, after float64 }{{200, 20}, {20, 100}, {5, 1}} {
