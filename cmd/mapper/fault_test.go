@@ -178,6 +178,48 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestReadOnly maps into a file system that can only be read, and into one that becomes so in the middle.
+func TestReadOnly(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"); err != nil {
+		const left = "left out: what happens on a file system that can only be read, because this user cannot mount one: %v"
+		if os.Getenv("MAPPER_REQUIRE_ENGINES") != "" {
+			t.Fatalf(left, err)
+		}
+		t.Skipf(left, err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|flags, "size=64m"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, env := inProcess(t, sandbox.Options{})
+	input := filepath.Join(t.TempDir(), "emails.csv")
+	writeEmails(t, input, 5000)
+	args := []string{"map", input, "--out", filepath.Join(disk, "out"), "--run-id", "r", "--part-rows", "1000", "--max-batch", "500"}
+	remount(syscall.MS_RDONLY)
+	code, output := runToEnd(t, command(t, env, args...))
+	if code != exitFailed || !strings.Contains(output, "read-only file system") || s.Stats().Requests > 0 {
+		t.Fatalf("exit code %d, %d requests\n%s", code, s.Stats().Requests, output)
+	}
+	remount(0)
+	if code, output := runToEnd(t, command(t, env, args...)); code != exitDone {
+		t.Fatalf("exit code %d\n%s", code, output)
+	}
+	remount(syscall.MS_RDONLY)
+	for _, look := range []string{"verify", "inspect"} {
+		if code, output := runToEnd(t, command(t, env, look, filepath.Join(disk, "out"))); code != exitDone {
+			t.Errorf("%s: exit code %d\n%s", look, code, output)
+		}
+	}
+}
+
 // TestTwoAtOnce starts the same command many times at once: one works, the others say why they do not, and the
 // table holds every row once.
 func TestTwoAtOnce(t *testing.T) {
