@@ -1,0 +1,168 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mapper/jobs/table"
+	"mapper/pipeline"
+	"mapper/sinks"
+)
+
+// commit makes the run visible if all its shards are done, and everything is accounted for.
+func (r *run) commit(ctx context.Context, m *Map) error {
+	chains, err := r.table.Chains(ctx, &r.plan)
+	if err != nil {
+		return err
+	}
+	working := 0
+	for shard, c := range chains {
+		if !c.Last().Done {
+			working++
+		} else if err := r.check(shard, c); err != nil {
+			return err
+		}
+	}
+	if working > 0 {
+		r.status = StatusShardDone
+		m.Log.Info("this shard is done; the last one commits the run", "shards_left", working)
+		return nil
+	}
+	manifest := r.manifest(chains...)
+	if manifest.Counts.UniqueEstimate, err = unique(chains); err != nil {
+		return err
+	}
+	if err := m.accept(&manifest); err != nil {
+		return err
+	}
+	if err := r.present(ctx, &manifest); err != nil {
+		return err
+	}
+	stands, own, err := r.table.Commit(ctx, manifest)
+	if err != nil {
+		return err
+	}
+	if r.result, r.status = stands, StatusCommitted; !own {
+		r.status = StatusAlreadyCommitted
+	}
+	return nil
+}
+
+// present looks whether all parts are there, in their full size: a storage may have lost what it said it had.
+func (r *run) present(ctx context.Context, m *table.Manifest) error {
+	sizes := map[string]int64{}
+	for _, dataset := range sinks.Datasets() {
+		entries, err := r.table.Bucket.Entries(ctx, dataset+"/run="+m.RunID+"/")
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			sizes[e.Key] = e.Size
+		}
+	}
+	for _, p := range m.Parts {
+		if size, ok := sizes[p.Path]; !ok || size != p.Bytes {
+			return fmt.Errorf("%s: %d bytes were written and %d are there: the storage has lost them, nothing is committed; mapper clean --run %s --yes, and run the job anew",
+				r.table.Bucket.URI(p.Path), p.Bytes, size, m.RunID)
+		}
+	}
+	return nil
+}
+
+// unique is how many different identities all chains have asked.
+func unique(chains []*table.Chain) (int64, error) {
+	lasts := make([]pipeline.Part, 0, len(chains))
+	for _, c := range chains {
+		lasts = append(lasts, c.Last())
+	}
+	return pipeline.Unique(lasts)
+}
+
+// accept refuses a run that adds up and is worth nothing.
+func (m *Map) accept(manifest *table.Manifest) error {
+	c := &manifest.Counts
+	seen, invalid := c.Identifiers+c.Malformed, c.Invalid()
+	switch {
+	case c.Lines == 0:
+		m.Log.Warn("the input has no rows")
+	case c.Asked == 0:
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
+	case m.MaxInvalid != nil && float64(invalid) > *m.MaxInvalid*float64(seen):
+		return &pipeline.TooManyInvalidError{Invalid: invalid, Seen: seen, Limit: *m.MaxInvalid}
+	}
+	return nil
+}
+
+// check is conservation: nothing is committed that does not add up, for each input and in all, in every shard.
+func (r *run) check(shard int, c *table.Chain) error {
+	bug := func(format string, args ...any) error {
+		return fmt.Errorf("run %s, shard %d: "+format+"; this is a bug, nothing is committed", append([]any{r.plan.RunID, shard}, args...)...)
+	}
+	m := r.manifest(c)
+	for _, in := range m.Inputs {
+		if err := in.Check(); err != nil {
+			return bug("%s: rows are not accounted for: %w", in.URI, err)
+		}
+	}
+	if err := m.Counts.Check(); err != nil {
+		return bug("rows are not accounted for: %w", err)
+	}
+	rows := map[string]int64{}
+	for _, p := range m.Parts {
+		rows[p.Dataset] += p.Rows
+	}
+	counts := m.Counts.Counts
+	if rows[sinks.DatasetMapped] != counts.Mapped || rows[sinks.DatasetRefreshFrom] != counts.Mapped || rows[sinks.DatasetUnmapped] != counts.UnmappedTotal() {
+		return bug("the parts hold %v rows, counted were %d mapped and %d unmapped", rows, counts.Mapped, counts.UnmappedTotal())
+	}
+	return nil
+}
+
+// manifest adds up what chains of the run have sealed.
+func (r *run) manifest(chains ...*table.Chain) table.Manifest {
+	p := &r.plan
+	m := table.Manifest{
+		RunID: p.RunID, Kind: p.Kind, Job: p.Job, Fingerprint: p.Fingerprint, Service: p.Service, Environment: p.Environment,
+		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: append([]string{}, p.Base...), Replaces: []string{},
+		Inputs: make([]table.ManifestInput, len(p.Inputs)),
+		Counts: r.counts(chains...),
+	}
+	for i, in := range p.Inputs {
+		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version, Counts: noCounts()}
+	}
+	for _, c := range chains {
+		for _, l := range c.Links {
+			for _, in := range l.Inputs {
+				m.Inputs[p.Shards[c.Shard][in.Input].Input].Add(&in.Counts)
+			}
+			m.Parts = append(m.Parts, l.Files...)
+		}
+	}
+	m.Calendar, m.Counts.Calendar = m.Counts.Calendar, nil
+	return m
+}
+
+// counts adds up what chains of the run have counted so far.
+func (r *run) counts(chains ...*table.Chain) table.ManifestCounts {
+	counts := table.ManifestCounts{Counts: noCounts()}
+	for _, c := range chains {
+		shares := r.plan.Shards[c.Shard]
+		for _, l := range c.Links {
+			totals := l.Totals
+			totals.Repeated = slices.Clone(totals.Repeated)
+			for i := range totals.Repeated { // the shard counts what it reads, the run its inputs
+				totals.Repeated[i].Input = shares[totals.Repeated[i].Input].Input
+			}
+			counts.Totals.Add(&totals)
+			for _, in := range l.Inputs {
+				counts.Counts.Add(&in.Counts)
+			}
+		}
+		counts.UniqueEstimate += c.Last().Unique // of several shards [run.commit] knows better
+	}
+	return counts
+}
+
+func noCounts() pipeline.Counts { return pipeline.Counts{Unmapped: map[string]int64{}} }
