@@ -77,6 +77,9 @@ func (c *Cleaning) String() string {
 	for _, u := range c.Uploads {
 		fmt.Fprintf(&b, "%s: unfinished upload, begun %s\n", u.Key, u.Begun.Format(time.DateTime))
 	}
+	for _, r := range c.Remarks {
+		fmt.Fprintf(&b, "remark: %s\n", r)
+	}
 	switch n := len(c.Abandoned) + len(c.Files) + len(c.Uploads); {
 	case n == 0:
 		b.WriteString("nothing to remove")

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,23 +13,23 @@ import (
 )
 
 // commit makes the run visible if all its shards are done, and everything is accounted for.
-func (r *run) commit(ctx context.Context, m *Map) error {
+func (r *run) commit(ctx context.Context, m *Map) (err error) {
+	defer func() { err = r.explain(err) }()
+	working, err := r.table.Working(ctx, &r.plan)
+	if err != nil {
+		return err
+	}
+	if working > 0 {
+		return r.shardDone(ctx, m, working)
+	}
 	chains, err := r.table.Chains(ctx, &r.plan)
 	if err != nil {
 		return err
 	}
-	working := 0
-	for shard, c := range chains {
-		if !c.Last().Done {
-			working++
-		} else if err := r.check(shard, c); err != nil {
+	for _, c := range chains {
+		if err := r.check(c); err != nil {
 			return err
 		}
-	}
-	if working > 0 {
-		r.status = StatusShardDone
-		m.Log.Info("this shard is done; the last one commits the run", "shards_left", working)
-		return nil
 	}
 	manifest := r.manifest(chains...)
 	if manifest.Counts.UniqueEstimate, err = unique(chains); err != nil {
@@ -50,6 +51,39 @@ func (r *run) commit(ctx context.Context, m *Map) error {
 	return nil
 }
 
+// shardDone ends the work on a shard that is not the last one.
+func (r *run) shardDone(ctx context.Context, m *Map, working int) error {
+	own, err := r.table.Chain(ctx, r.plan.RunID, r.shard)
+	if err != nil {
+		return err
+	}
+	if have, want := len(own.Links), len(r.chain.Links); have < want {
+		if _, err := committed(ctx, r.table, r.plan.RunID); err != nil {
+			return err // it was aborted
+		}
+		return fmt.Errorf("run %s, shard %d: %d parts were sealed, and the chain has %d links: the storage has lost the others; %s",
+			r.plan.RunID, r.shard, want, have, r.giveUp())
+	}
+	r.status = StatusShardDone
+	m.Log.Info("this shard is done; the last one commits the run", "shards_left", working)
+	return nil
+}
+
+// explain adds to an error that a part of the run's state is damaged what to do.
+func (r *run) explain(err error) error {
+	if errors.Is(err, table.ErrDamaged) {
+		return fmt.Errorf("%w; %s", err, r.giveUp())
+	}
+	return err
+}
+
+// giveUp says what to do with a run whose state is damaged.
+func (r *run) giveUp() string { return giveUp(r.table, r.plan.RunID) }
+
+func giveUp(t *table.Table, run string) string {
+	return fmt.Sprintf("give the run up: mapper clean %s --run %s --yes, and run the job anew", t.Bucket.URI(""), run)
+}
+
 // present looks whether all parts are there, in their full size: a storage may have lost what it said it had.
 func (r *run) present(ctx context.Context, m *table.Manifest) error {
 	sizes := map[string]int64{}
@@ -64,8 +98,11 @@ func (r *run) present(ctx context.Context, m *table.Manifest) error {
 	}
 	for _, p := range m.Parts {
 		if size, ok := sizes[p.Path]; !ok || size != p.Bytes {
-			return fmt.Errorf("%s: %d bytes were written and %d are there: the storage has lost them, nothing is committed; mapper clean --run %s --yes, and run the job anew",
-				r.table.Bucket.URI(p.Path), p.Bytes, size, m.RunID)
+			if _, err := committed(ctx, r.table, m.RunID); err != nil {
+				return err // it was aborted
+			}
+			return fmt.Errorf("%s: %d bytes were written and %d are there: the storage has lost them, nothing is committed; %s",
+				r.table.Bucket.URI(p.Path), p.Bytes, size, r.giveUp())
 		}
 	}
 	return nil
@@ -96,9 +133,12 @@ func (m *Map) accept(manifest *table.Manifest) error {
 }
 
 // check is conservation: nothing is committed that does not add up, for each input and in all, in every shard.
-func (r *run) check(shard int, c *table.Chain) error {
+func (r *run) check(c *table.Chain) error {
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%w; nothing is committed", err)
+	}
 	bug := func(format string, args ...any) error {
-		return fmt.Errorf("run %s, shard %d: "+format+"; this is a bug, nothing is committed", append([]any{r.plan.RunID, shard}, args...)...)
+		return fmt.Errorf("run %s, shard %d: "+format+"; this is a bug, nothing is committed", append([]any{r.plan.RunID, c.Shard}, args...)...)
 	}
 	m := r.manifest(c)
 	for _, in := range m.Inputs {

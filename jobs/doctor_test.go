@@ -203,7 +203,11 @@ func TestDoctorEveryStorage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := b.CreateIfAbsent(t.Context(), "_runs/table.json", []byte(`{"version":1,"service":"uid2","environment":"127.0.0.1"}`)); err != nil {
+			about, err := table.Encode(table.About{Version: table.Version, Service: "uid2", Environment: "127.0.0.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.CreateIfAbsent(t.Context(), "_runs/table.json", about); err != nil {
 				t.Fatal(err)
 			}
 			if err := checkStorage(t, d, "ooooo", "it is one of uid2, environment 127.0.0.1"); err != nil {

@@ -22,6 +22,14 @@ import (
 // planned finds the plan of the unfinished run of the same job, or makes that of a new one, and returns its inputs.
 func (m *Map) planned(ctx context.Context, t *table.Table, p *table.Plan) ([]pipeline.Input, error) {
 	found, err := m.find(ctx, t)
+	if isMissing(err) && m.Shard.count() > 1 {
+		// What is left to do may need no input, if others have read it all.
+		if stored, failed := t.Plan(ctx, m.RunID); failed == nil && m.settled(&stored, nil) {
+			m.Log.Warn("the inputs of the run are gone; its plan stands", "run_id", stored.RunID, "cause", err)
+			*p = stored
+			return m.reopen(p), nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +101,20 @@ func (m *Map) same(p *table.Plan, fingerprint string, found []objects.Object) er
 	switch {
 	case p.Fingerprint == fingerprint:
 		return nil
-	case m.Shard.count() > 1 && maps.Equal(p.Job, m.settings()):
+	case m.Shard.count() > 1 && m.settled(p, found):
 		m.Log.Warn("the inputs are not those that the run was planned with; its plan stands", "run_id", p.RunID, "difference", m.difference(p, found))
 		return nil
 	}
 	return usagef("run %s is unfinished and is another job: %s; choose another --run-id", p.RunID, m.difference(p, found))
+}
+
+// settled says whether a plan is that of the same job, of which some inputs may have come, gone or changed since.
+func (m *Map) settled(p *table.Plan, found []objects.Object) bool {
+	left := len(found) == 0
+	for _, in := range p.Inputs {
+		left = left || slices.Contains(found, in.Object)
+	}
+	return left && maps.Equal(p.Job, m.settings()) && slices.Equal(p.Patterns, m.Inputs)
 }
 
 // resumable says whether the inputs can be read again.
@@ -110,6 +127,8 @@ func (m *Map) unfinished(ctx context.Context, t *table.Table, fingerprint string
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, nil, nil
+		case errors.Is(err, table.ErrDamaged):
+			return nil, nil, fmt.Errorf("%w; %s", err, giveUp(t, m.RunID))
 		case err != nil:
 			return nil, nil, err
 		case m.Fresh:
@@ -133,6 +152,10 @@ func (m *Map) unfinished(ctx context.Context, t *table.Table, fingerprint string
 		p, err := t.Plan(ctx, r.ID)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it was aborted meanwhile
+		}
+		if errors.Is(err, table.ErrDamaged) {
+			m.Log.Warn("an unfinished run cannot be continued by anybody", "run_id", r.ID, "cause", err, "remedy", giveUp(t, r.ID))
+			continue
 		}
 		if err != nil {
 			return nil, nil, err
@@ -182,7 +205,7 @@ func fingerprintOf(settings map[string]string, found []objects.Object) string {
 func (m *Map) draft(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (p table.Plan, inputs []pipeline.Input, err error) {
 	p = table.Plan{
 		Writer: t.Writer, RunID: m.RunID, Kind: "map", Service: m.Service.String(), Environment: m.Environment,
-		StartedAt: time.Now().UTC(), Job: m.settings(), Fingerprint: fingerprint,
+		StartedAt: time.Now().UTC(), Job: m.settings(), Patterns: m.Inputs, Fingerprint: fingerprint,
 	}
 	if p.RunID == "" {
 		p.RunID = p.StartedAt.Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:4])

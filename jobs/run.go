@@ -55,8 +55,12 @@ func (r *run) release(ctx context.Context, m *Map) {
 
 // resume finds out how far the run and its shard have got.
 func (r *run) resume(ctx context.Context, m *Map) (err error) {
-	if r.chain, err = r.table.Chain(ctx, r.plan.RunID, r.shard); err != nil {
-		return err
+	r.chain, err = r.table.Chain(ctx, r.plan.RunID, r.shard)
+	if err == nil {
+		err = r.chain.Check()
+	}
+	if err != nil {
+		return r.explain(err)
 	}
 	// Somebody may have ended the run while we were about to begin.
 	if r.result, err = committed(ctx, r.table, r.plan.RunID); err != nil {
@@ -69,7 +73,12 @@ func (r *run) resume(ctx context.Context, m *Map) (err error) {
 }
 
 // work reads, asks and writes what is left of the shard, and commits the run when all its shards are done.
-func (r *run) work(ctx context.Context, m *Map) error {
+func (r *run) work(ctx context.Context, m *Map) (err error) {
+	defer func() {
+		if errors.Is(err, context.Canceled) {
+			r.status = StatusInterrupted
+		}
+	}()
 	if r.result != nil {
 		r.status = StatusAlreadyCommitted
 		return nil
@@ -83,11 +92,7 @@ func (r *run) work(ctx context.Context, m *Map) error {
 	if !last.Done {
 		working, stop := r.lease.Context(ctx) // whoever has lost it works for nothing
 		defer stop()
-		err := pipeline.Run(working, r.inputs, last, r.api, w, r.seal(m), m.pipelineOptions(r))
-		if errors.Is(err, context.Canceled) {
-			r.status = StatusInterrupted
-		}
-		if err != nil {
+		if err := pipeline.Run(working, r.inputs, last, r.api, w, r.seal(m), m.pipelineOptions(r)); err != nil {
 			return err
 		}
 	}
@@ -105,6 +110,10 @@ func (r *run) seal(m *Map) func(context.Context, pipeline.Part) error {
 	log := &partLog{log: m.Log, last: time.Now()}
 	return func(ctx context.Context, p pipeline.Part) error {
 		began := time.Now()
+		// A part of a process that was overtaken would fence the one that works on.
+		if err := r.lease.Check(ctx); err != nil {
+			return err
+		}
 		if err := r.chain.Append(ctx, p); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ type Status string
 // How a run can stand.
 const (
 	StatusCommitted        Status = "committed"
-	StatusAlreadyCommitted Status = "already_committed" // by an earlier command; this one did nothing
+	StatusAlreadyCommitted Status = "already_committed" // by an earlier command, or by another process at the same moment
 	StatusShardDone        Status = "shard_done"        // this shard is done, others are not yet; the last one commits
 	StatusInterrupted      Status = "interrupted"       // the same command continues it
 	StatusFailed           Status = "failed"            // unfinished; what is sealed is kept

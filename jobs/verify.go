@@ -167,12 +167,19 @@ func (v *Verification) progress(ctx context.Context, t *table.Table, r table.Run
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if errors.Is(err, fs.ErrNotExist) && v.replaced[r.ID] {
+		v.remark("run %s is replaced, and its plan removed", r.ID)
+		return nil
+	}
 	if err != nil {
 		v.damage("run %s: %v; its rows are not concerned", r.ID, err)
 		return nil
 	}
 	sealed := 0
 	for _, c := range chains {
+		if err := c.Check(); err != nil {
+			v.damage("%v", err)
+		}
 		for _, l := range c.Links {
 			sealed += len(l.Files)
 		}
@@ -190,8 +197,15 @@ func (v *Verification) progress(ctx context.Context, t *table.Table, r table.Run
 // uncommitted checks a run that has no manifest, or was aborted.
 func (v *Verification) uncommitted(ctx context.Context, t *table.Table, r table.Run) error {
 	if r.Manifest == nil {
-		if _, err := t.Plan(ctx, r.ID); err != nil {
-			v.damage("run %s: its plan cannot be read, so it cannot be continued: %v", r.ID, err)
+		plan, err := t.Plan(ctx, r.ID)
+		if err == nil {
+			_, err = t.Chains(ctx, &plan)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, table.ErrAborted) && !errors.Is(err, fs.ErrNotExist) { // meanwhile
+			v.damage("run %s: it cannot be continued: %v; %s", r.ID, err, giveUp(t, r.ID))
 		}
 	}
 	for _, dataset := range sinks.Datasets() {

@@ -175,7 +175,7 @@ func TestVerify(t *testing.T) {
 		}, remarks: []string{"run r1 is not committed"}, lostRun: true},
 		{name: "unfinished, with a damaged plan", spoil: func(t *testing.T, p peopleTable) {
 			p.write(t, "_runs/r3/plan.json", []byte(`{"version`))
-		}, damage: []string{"run r3: its plan cannot be read"}, remarks: []string{"run r3 is not committed"}},
+		}, damage: []string{"run r3: it cannot be continued"}, remarks: []string{"run r3 is not committed"}},
 		{name: "aborted, but a marker", spoil: func(t *testing.T, p peopleTable) {
 			data, err := table.Encode(table.Manifest{Version: table.Version, RunID: "r3", Aborted: true})
 			if err != nil {

@@ -1,20 +1,26 @@
 package objects
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
 
 // hold gives signs of life until the lock is released or lost.
 func (l *lease) hold(ctx context.Context) *Lock {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // the context of taking the lock may end before
-	lost, ended := make(chan struct{}), make(chan struct{})
+	h := &holding{lease: l, lost: make(chan struct{}), asked: make(chan chan<- struct{})}
+	h.beaten.Store(time.Now())
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		l.live(ctx, lost)
+		h.live(ctx)
 	}()
-	return &Lock{lost: lost, release: func() error {
+	return &Lock{lost: h.lost, sure: h.sure, release: func() error {
 		stop()
 		<-ended
 		select {
-		case <-lost:
+		case <-h.lost:
 			return nil
 		default:
 			return l.free()
@@ -22,21 +28,62 @@ func (l *lease) hold(ctx context.Context) *Lock {
 	}}
 }
 
+// holding is a lease that this process holds.
+type holding struct {
+	*lease
+	lost   chan struct{}
+	asked  chan chan<- struct{} // for a sign of life at once; closed is what comes back when there was one, or none
+	beaten atomic.Value         // time.Time: since when nobody can have overtaken this process, but for others' clocks
+}
+
 // live gives signs of life. It does not matter why one fails: as long as nobody else has taken the lock, it is worth
 // another.
-func (l *lease) live(ctx context.Context, lost chan<- struct{}) {
-	next := leaseBeat
-	for pause(ctx, next) == nil {
-		own, err := l.beat(ctx)
+func (h *holding) live(ctx context.Context) {
+	next := time.NewTimer(leaseBeat)
+	defer next.Stop()
+	for {
+		var reply chan<- struct{}
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		case reply = <-h.asked:
+		}
+		began := time.Now()
+		own, err := h.beat(ctx)
 		switch {
 		case err != nil:
-			next = leaseRetry
+			next.Reset(leaseRetry)
 		case !own:
-			close(lost)
+			close(h.lost)
 			return
 		default:
-			next = leaseBeat
+			h.beaten.Store(began)
+			next.Reset(leaseBeat)
 		}
+		if reply != nil {
+			close(reply)
+		}
+	}
+}
+
+// sure waits for a sign of life if the last one was so long ago that this process may have been overtaken.
+func (h *holding) sure(ctx context.Context) {
+	if time.Since(h.beaten.Load().(time.Time)) < leaseStale-leaseLimit {
+		return
+	}
+	reply := make(chan struct{})
+	select {
+	case h.asked <- reply:
+	case <-h.lost:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-reply:
+	case <-h.lost:
+	case <-ctx.Done():
 	}
 }
 

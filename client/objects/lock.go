@@ -18,6 +18,7 @@ var ErrLocked = errors.New("the lock is held")
 // in a table may depend on one being honoured.
 type Lock struct {
 	lost    <-chan struct{}
+	sure    func(context.Context)
 	release func() error
 }
 
@@ -25,9 +26,17 @@ type Lock struct {
 // was paused, or could not reach the storage. A local lock is never lost.
 func (l *Lock) Lost() <-chan struct{} { return l.lost }
 
+// Sure waits until it is known whether the lock is still held, if that is not known at the moment: this process was
+// paused for long, or could not reach the storage. It makes one attempt to find out, of 5 s at most; afterwards Lost says
+// what is known.
+func (l *Lock) Sure(ctx context.Context) { l.sure(ctx) }
+
 // Release lets go of the lock. It is called once, also when the lock is lost. When it fails, which only a cloud can
 // make it, others wait for 15 s before they take the lock.
 func (l *Lock) Release() error { return l.release() }
+
+// always is for locks that cannot be lost.
+func always(context.Context) {}
 
 // LockOptions tunes Lock and TryLock.
 type LockOptions struct {
@@ -58,7 +67,7 @@ func (b *Bucket) Lock(ctx context.Context, key string, o LockOptions) (*Lock, er
 	case *remote:
 		return newLease(in, b.prefix+key).lock(ctx, o, wait)
 	}
-	return &Lock{release: func() error { return nil }}, nil
+	return &Lock{sure: always, release: func() error { return nil }}, nil
 }
 
 // TryLock is Lock that fails with [ErrLocked] when another process holds the lock and is alive. It waits for those that
@@ -71,7 +80,7 @@ func (b *Bucket) TryLock(ctx context.Context, key string, o LockOptions) (*Lock,
 	case *remote:
 		return newLease(in, b.prefix+key).lock(ctx, o, refuse)
 	}
-	return &Lock{release: func() error { return nil }}, nil
+	return &Lock{sure: always, release: func() error { return nil }}, nil
 }
 
 // DropLocks deletes what the locks of all keys that begin with prefix have left in a cloud: each leaves an object that
@@ -128,5 +137,5 @@ func (l local) lock(ctx context.Context, key string, wait func(string) error) (*
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Lock{release: lock.Close}, nil
+	return &Lock{sure: always, release: lock.Close}, nil
 }

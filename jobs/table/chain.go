@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,20 +30,51 @@ type Chain struct {
 	run   string
 }
 
-// Chain reads the chain of a shard.
+// Chain reads the chain of a shard. A chain with a gap is an error: the storage has lost a link.
 func (t *Table) Chain(ctx context.Context, run string, shard int) (*Chain, error) {
-	c := &Chain{Shard: shard, table: t, run: run}
-	for {
-		var l Link
-		err := t.read(ctx, c.key(len(c.Links)+1), &l)
-		if errors.Is(err, fs.ErrNotExist) {
-			return c, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.Links = append(c.Links, l)
+	lengths, err := t.lengths(ctx, run, fmt.Sprintf("%d-", shard))
+	if err != nil {
+		return nil, err
 	}
+	c := &Chain{Shard: shard, Links: make([]Link, lengths[shard]), table: t, run: run}
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i := range c.Links {
+		group.Go(func() error { return t.read(limited, c.key(i+1), &c.Links[i]) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, t.orAborted(ctx, run, err)
+	}
+	return c, nil
+}
+
+// lengths returns how many links the chains of a run have, by shard, of those whose names begin with prefix.
+func (t *Table) lengths(ctx context.Context, run, prefix string) (map[int]int, error) {
+	folder := "_runs/" + run + "/progress/"
+	keys, err := t.in.List(ctx, folder+prefix)
+	if err != nil {
+		return nil, err
+	}
+	count, last := map[int]int{}, map[int]int{}
+	for _, key := range keys {
+		var shard, n int
+		if _, err := fmt.Sscanf(key[len(folder):], "%d-%d.json", &shard, &n); err != nil {
+			continue // nothing of ours
+		}
+		count[shard]++
+		last[shard] = max(last[shard], n)
+	}
+	for shard, n := range last {
+		if count[shard] == n {
+			continue
+		}
+		err := fmt.Errorf("run %s: the chain of shard %d %w: %d of %d links are there", run, shard, ErrDamaged, count[shard], n)
+		if m, looked := t.Manifest(ctx, run); looked == nil && m.Aborted { // which removes one after the other
+			err = fmt.Errorf("run %s: %w", run, ErrAborted)
+		}
+		return nil, err
+	}
+	return count, nil
 }
 
 // Chains reads the chains of all shards of a run, in their order.
@@ -60,8 +91,54 @@ func (t *Table) Chains(ctx context.Context, p *Plan) ([]*Chain, error) {
 	return chains, group.Wait()
 }
 
+// Working returns how many shards of a run have not read everything yet. It reads no more than the end of each chain.
+func (t *Table) Working(ctx context.Context, p *Plan) (int, error) {
+	lengths, err := t.lengths(ctx, p.RunID, "")
+	if err != nil {
+		return 0, err
+	}
+	var working atomic.Int64
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for shard := range p.Shards {
+		group.Go(func() error {
+			n := lengths[shard]
+			if n == 0 {
+				working.Add(1)
+				return nil
+			}
+			var l Link
+			c := Chain{Shard: shard, run: p.RunID}
+			if err := t.read(limited, c.key(n), &l); err != nil {
+				return err
+			}
+			if !l.Done {
+				working.Add(1)
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	return int(working.Load()), t.orAborted(ctx, p.RunID, err)
+}
+
 func (c *Chain) key(n int) string {
 	return fmt.Sprintf("_runs/%s/progress/%d-%d.json", c.run, c.Shard, n)
+}
+
+// Check says whether each link goes on where the one before it ends: what the parts hold has to be what was read.
+func (c *Chain) Check() error {
+	lines := int64(0)
+	for i, l := range c.Links {
+		for _, in := range l.Inputs {
+			lines += in.Lines
+		}
+		if l.N != i+1 || l.RunID != c.run || l.Shard != c.Shard || l.Cursor.Lines != lines {
+			return fmt.Errorf("run %s: the chain of shard %d %w: part %d ends behind line %d, and the parts up to it hold %d lines",
+				c.run, c.Shard, ErrDamaged, l.N, l.Cursor.Lines, lines)
+		}
+	}
+	return nil
 }
 
 // Last returns the last part, or the zero Part at the beginning.

@@ -27,5 +27,5 @@
 //
 // # Errors
 //
-// [ErrFenced], [ErrOtherTable], [ErrHeld] and [ErrAborted] are conditions that a caller branches on.
+// [ErrFenced], [ErrOtherTable], [ErrHeld], [ErrAborted], [ErrCommitted] and [ErrDamaged] are conditions that a caller branches on.
 package table

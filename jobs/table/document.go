@@ -65,7 +65,7 @@ func decode(data []byte, doc any) error {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
-		return fmt.Errorf("is damaged: %w", err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if v.Version > Version {
 		return fmt.Errorf("has version %d, this program knows %d; use a newer mapper", v.Version, Version)
@@ -73,10 +73,10 @@ func decode(data []byte, doc any) error {
 	text, _, _ := bytes.Cut(data, []byte(sumBegins))
 	sum := sha256.Sum256(append(slices.Clip(text), "\n}"...))
 	if want := fmt.Appendf(slices.Clip(text), "%s%x\"\n}\n", sumBegins, sum); !bytes.Equal(data, want) {
-		return errors.New("is damaged: it is not what its checksum says")
+		return fmt.Errorf("%w: it is not what its checksum says", ErrDamaged)
 	}
 	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("is damaged: %w", err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 // Lease is the right to be the only process that works on a shard of a run. It only saves work: if it is not honoured,
 // the chain still lets only one process seal each part. The process's death ends it.
 type Lease struct {
-	run     string
+	fenced  error // what it means to have lost it
 	lost    <-chan struct{}
+	sure    func(context.Context)
 	release func() error
 }
 
@@ -26,7 +27,7 @@ func (t *Table) Lease(ctx context.Context, run string, shard int) (*Lease, error
 	if err != nil {
 		return nil, err
 	}
-	return &Lease{run: run, lost: lock.Lost(), release: lock.Release}, nil
+	return &Lease{fenced: fmt.Errorf("run %s: %w", run, ErrFenced), lost: lock.Lost(), sure: lock.Sure, release: lock.Release}, nil
 }
 
 // Context returns a context that ends with [ErrFenced] as its cause when another process has taken the lease over: what
@@ -36,11 +37,23 @@ func (l *Lease) Context(ctx context.Context) (working context.Context, stop cont
 	go func() {
 		select {
 		case <-l.lost:
-			cancel(fmt.Errorf("run %s: %w", l.run, ErrFenced))
+			cancel(l.fenced)
 		case <-working.Done():
 		}
 	}()
 	return working, func() { cancel(nil) }
+}
+
+// Check returns what Context ends with if the lease is lost, and nothing while it is held. After a long pause of the
+// process it finds out.
+func (l *Lease) Check(ctx context.Context) error {
+	l.sure(ctx)
+	select {
+	case <-l.lost:
+		return l.fenced
+	default:
+		return nil
+	}
 }
 
 // Release lets the next process work on the shard. It is called once, after the work. When it fails, the next process

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -72,11 +73,16 @@ func testLease(t *testing.T, uri string) {
 // TestLeaseLost: a process whose lease another has taken over stops.
 func TestLeaseLost(t *testing.T) {
 	lost := make(chan struct{})
-	l := &Lease{run: "r", lost: lost}
+	l := &Lease{fenced: fmt.Errorf("run r: %w", ErrFenced), lost: lost}
 	working, stop := l.Context(t.Context())
 	defer stop()
 	close(lost)
 	<-working.Done()
+	asked := false
+	l.sure = func(context.Context) { asked = true }
+	if err := l.Check(t.Context()); !asked || err != context.Cause(working) {
+		t.Errorf("asked %v, got %v", asked, err)
+	}
 	if err := context.Cause(working); !errors.Is(err, ErrFenced) || !strings.Contains(err.Error(), "run r") {
 		t.Errorf("got %v", err)
 	}

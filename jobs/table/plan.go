@@ -23,6 +23,7 @@ type Plan struct {
 	Base        []string          `json:"base,omitempty"` // the committed runs that no other replaces
 	Job         map[string]string `json:"job"`            // the settings that change rows, without secrets
 	Fingerprint string            `json:"fingerprint"`    // of Job and of the inputs
+	Patterns    []string          `json:"patterns"`       // what the job names as its inputs
 	Inputs      []PlannedInput    `json:"inputs"`
 	Shards      [][]Share         `json:"shards"` // what each shard reads, in this order; a shard may have nothing
 }

@@ -25,6 +25,8 @@ var (
 	ErrFenced = errors.New("another process has taken over this run; this one stops")
 	// ErrHeld means that a live process is working on the run.
 	ErrHeld = errors.New("another process is working on this run; wait for it, or stop it first")
+	// ErrDamaged means that the storage has lost or changed a part of the state.
+	ErrDamaged = errors.New("is damaged")
 	// ErrCommitted means that a run that was to be aborted has been committed.
 	ErrCommitted = errors.New("the run has been committed, so it cannot be aborted")
 	// ErrAborted means that the run was aborted; its id is used up.

@@ -19,6 +19,7 @@ type Waste struct {
 	Abandoned []Abandoned          `json:"abandoned"` // unfinished runs to abort
 	Files     []Wasted             `json:"files"`     // files to remove; those of abandoned runs are not among them
 	Uploads   []objects.Unfinished `json:"uploads"`   // uploads to drop
+	Remarks   []string             `json:"remarks"`   // what could not be looked at, and why
 }
 
 // Abandoned is an unfinished run that nobody works on any more.
@@ -53,7 +54,7 @@ func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Waste{Abandoned: []Abandoned{}, Files: []Wasted{}, Uploads: []objects.Unfinished{}}
+	w := newWaste()
 	found := make([]Waste, len(runs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
@@ -69,8 +70,15 @@ func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
 	}
 	for _, f := range found {
 		w.Abandoned, w.Files, w.Uploads = append(w.Abandoned, f.Abandoned...), append(w.Files, f.Files...), append(w.Uploads, f.Uploads...)
+		w.Remarks = append(w.Remarks, f.Remarks...)
 	}
+	slices.Sort(w.Remarks)
+	w.Remarks = slices.Compact(w.Remarks)
 	return w, nil
+}
+
+func newWaste() *Waste {
+	return &Waste{Abandoned: []Abandoned{}, Files: []Wasted{}, Uploads: []objects.Unfinished{}, Remarks: []string{}}
 }
 
 // wasteful returns the runs to look at. One that is to be aborted may be damaged, and has to be unfinished.
@@ -112,7 +120,7 @@ func replacedAt(runs []Run) map[string]time.Time {
 
 // wasteOf finds what is to be removed of one run.
 func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteOptions, w *Waste) error {
-	entries, uploads, err := t.belongingsOf(ctx, r.ID)
+	entries, err := t.entriesOf(ctx, r.ID)
 	if err != nil {
 		return err
 	}
@@ -132,24 +140,36 @@ func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteO
 			return !named[key] && strings.HasSuffix(key, ".parquet") || isLease(key)
 		})
 	}
-	w.Uploads = uploads // of a run that is over
-	return nil
+	return t.uploadsOf(ctx, r.ID, w) // the run is over
 }
 
-// belongingsOf returns all that there is of a run.
-func (t *Table) belongingsOf(ctx context.Context, run string) (entries []objects.Entry, uploads []objects.Unfinished, err error) {
+// entriesOf returns all files of a run.
+func (t *Table) entriesOf(ctx context.Context, run string) (entries []objects.Entry, err error) {
 	for _, folder := range foldersOf(run) {
 		there, err := t.in.Entries(ctx, folder+"/")
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		begun, err := t.in.Unfinished(ctx, folder+"/")
-		if err != nil {
-			return nil, nil, err
-		}
-		entries, uploads = append(entries, there...), append(uploads, begun...)
+		entries = append(entries, there...)
 	}
-	return entries, uploads, nil
+	return entries, nil
+}
+
+// uploadsOf adds the unfinished uploads of a run. To list them takes a right of its own in some clouds, without which
+// everything else can be cleaned.
+func (t *Table) uploadsOf(ctx context.Context, run string, w *Waste) error {
+	for _, folder := range foldersOf(run) {
+		begun, err := t.in.Unfinished(ctx, folder+"/")
+		if errors.Is(err, fs.ErrPermission) {
+			w.Remarks = append(w.Remarks, "unfinished uploads were not looked for, because these credentials may not list them (on S3: s3:ListBucketMultipartUploads)")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		w.Uploads = append(w.Uploads, begun...)
+	}
+	return nil
 }
 
 func wasted(r Run, entries []objects.Entry, why string, is func(key string) bool) (files []Wasted) {
@@ -191,28 +211,38 @@ func isLease(key string) bool { return strings.Contains(key, "/.lease-") }
 // isWorkedOn says whether a live process holds the lease of a shard of the run.
 func (t *Table) isWorkedOn(ctx context.Context, run string) (bool, error) {
 	p, err := t.Plan(ctx, run)
+	if errors.Is(err, ErrDamaged) {
+		return false, nil // nobody can
+	}
 	if err != nil {
 		return false, t.orAborted(ctx, run, err)
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(leasesAtOnce)
 	for shard := range p.Shards {
-		switch lease, err := t.Lease(ctx, run, shard); {
-		case errors.Is(err, ErrHeld):
-			return true, nil
-		case err != nil:
-			return false, err
-		default:
-			if err := lease.Release(); err != nil {
-				return false, err
+		group.Go(func() error {
+			lease, err := t.Lease(ctx, run, shard)
+			if err != nil {
+				return err
 			}
-		}
+			return lease.Release()
+		})
 	}
-	return false, nil
+	err = group.Wait()
+	if errors.Is(err, ErrHeld) {
+		return true, nil
+	}
+	return false, err
 }
+
+// leasesAtOnce is how many leases are looked at side by side: a dead one in a cloud takes 15 s.
+const leasesAtOnce = 256
 
 // Remove removes waste: abandoned runs are aborted first, and of one that was committed meanwhile nothing is removed.
 // It says what it has removed, also when it fails.
 func (t *Table) Remove(ctx context.Context, w *Waste) (removed *Waste, err error) {
-	removed = &Waste{Abandoned: []Abandoned{}, Files: []Wasted{}, Uploads: []objects.Unfinished{}}
+	removed = newWaste()
+	removed.Remarks = w.Remarks
 	for _, a := range w.Abandoned {
 		switch err := t.abortAll(ctx, a.RunID); {
 		case errors.Is(err, ErrCommitted):
@@ -242,11 +272,11 @@ func (t *Table) abortAll(ctx context.Context, run string) error {
 	if err := t.Abort(ctx, run); err != nil {
 		return err
 	}
-	_, uploads, err := t.belongingsOf(ctx, run)
-	if err != nil {
+	var begun Waste
+	if err := t.uploadsOf(ctx, run, &begun); err != nil {
 		return err
 	}
-	for _, u := range uploads {
+	for _, u := range begun.Uploads {
 		if err := t.in.Drop(ctx, u); err != nil {
 			return err
 		}
