@@ -1,0 +1,128 @@
+package view
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+
+	"mapper/client"
+	"mapper/sinks"
+)
+
+// batch is some rows of a part. Columns that the dataset does not have, or that are not needed, are empty.
+type batch struct {
+	rows                          int
+	id, kind, hash                texts
+	uid, previous                 texts
+	reason, rawReason, rejectedBy texts
+	sourceFile, sourceColumn      texts
+	sourceRow                     *array.Int64
+	refreshFrom, mappedAt         *array.Timestamp
+	kept                          []keptReader
+}
+
+// texts is a column of texts. Unlike the library's, its values are bytes.
+type texts struct {
+	*array.String
+	all   []byte
+	first int // where all begins
+}
+
+func (t *texts) at(i int) []byte {
+	return t.all[t.ValueOffset(i)-t.first : t.ValueOffset(i+1)-t.first]
+}
+
+// newBatch takes the columns of a record that neededColumns has named.
+func newBatch(rec arrow.Record, r *run, dataset string) (*batch, error) {
+	b := &batch{rows: int(rec.NumRows())}
+	contract := len(neededColumns(sinks.Schema(dataset, nil), dataset, r.life))
+	for i, f := range rec.Schema().Fields() {
+		column := rec.Column(i)
+		if column.Len() != b.rows {
+			return nil, fmt.Errorf("column %s: ends early", f.Name)
+		}
+		if i >= contract {
+			b.kept = append(b.kept, newKeptReader(r.storage[i-contract], column))
+			continue
+		}
+		if err := b.put(f.Name, column); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// put notes a column of the contract.
+func (b *batch) put(name string, column arrow.Array) error {
+	switch c := column.(type) {
+	case *array.String:
+		t := map[string]*texts{
+			"id": &b.id, "identity_type": &b.kind, "identity_hash": &b.hash, "current_uid": &b.uid, "previous_uid": &b.previous,
+			"reason": &b.reason, "raw_reason": &b.rawReason, "rejected_by": &b.rejectedBy,
+			"source_file": &b.sourceFile, "source_column": &b.sourceColumn,
+		}[name]
+		if t != nil {
+			*t = texts{c, c.ValueBytes(), c.ValueOffset(0)}
+			return nil
+		}
+	case *array.Int64:
+		if name == "source_row" {
+			b.sourceRow = c
+			return nil
+		}
+	case *array.Timestamp:
+		switch name {
+		case "refresh_from":
+			b.refreshFrom = c
+			return nil
+		case "mapped_at":
+			b.mappedAt = c
+			return nil
+		}
+	}
+	return fmt.Errorf("column %s: this version does not know it; use a newer one", name)
+}
+
+// said is what a row says.
+type said struct {
+	status client.Status
+	tier   byte
+	silent bool // says nothing of the identity
+	ends   bool // the life of the pair
+}
+
+// said returns what a row says: one of mapped, if there are no reasons.
+func (b *batch) said(i int) (said, error) {
+	if b.reason.String == nil {
+		return said{status: client.Mapped}, nil
+	}
+	reason, err := sinks.ParseReason(b.reason.Value(i))
+	if err != nil {
+		return said{}, err
+	}
+	switch reason {
+	case sinks.ReasonOptOut:
+		return said{status: client.OptOut}, nil
+	case sinks.ReasonInvalidIdentifier: // unless it is a word of ours, who never asked
+		return said{status: client.Invalid, silent: b.rejectedBy.Value(i) != sinks.ByService.String()}, nil
+	case sinks.ReasonUnknown:
+		return said{status: client.Unknown, tier: tierUnknown}, nil
+	}
+	return said{silent: true, ends: reason == sinks.ReasonSuppressed || reason == sinks.ReasonRemoved}, nil
+}
+
+// answer returns the texts and times of what a row says.
+func (b *batch) answer(i int, status client.Status) answer {
+	if status != client.Mapped {
+		return answer{status: status, word: b.rawReason.at(i)}
+	}
+	a := answer{status: status, uid: b.uid.at(i)}
+	if b.previous.IsValid(i) {
+		a.previous = b.previous.at(i)
+	}
+	if b.refreshFrom.IsValid(i) {
+		a.refreshFrom = int64(b.refreshFrom.Value(i))
+	}
+	return a
+}

@@ -1,0 +1,57 @@
+// Package view is the current state of a table: one row for each pair of caller's id and identity that its
+// committed, unreplaced runs tell of. Whoever wants to know what a table says reads a [View].
+//
+// # Answers
+//
+// An answer belongs to the identity (type and hash), whoever asked. The one that counts is the latest by mapped_at
+// of all runs. When two have the same time an opt-out wins; if that does not decide, the later in the order of run
+// id, part and row. A raw UID, an opt-out and the service's own INVALID_IDENTIFIER are answers. UNKNOWN is none: it
+// supersedes nothing, and shows only where there is nothing else.
+//
+// # Life
+//
+// Life belongs to the pair, and goes by the seq of runs, never by mapped_at: the latest row of the pair tells whether
+// it is live. REMOVED and SUPPRESSED end it, every other row of a map or signals run, or of one that stands for such
+// runs (compact, forget), makes it live. Rows of remap runs say nothing about life. Of runs with the same seq, one
+// that replaces others is the older, as it stands for runs up to that seq; then the order is again that of run id,
+// part and row. Kept columns and source_* are those of this latest row too, also if it ended the life.
+//
+// Part means the place of the file in the manifest, so that of two rows of a part the unmapped one is the later.
+//
+// Rows without a hash (malformed lines, invalid identifiers) are diagnostics of their run and never in the view.
+//
+// # Order
+//
+// Rows rise by type (email, phone), by the hash as it is stored, that is the bytes of its text, and by the bytes of the
+// id, a null one first.
+//
+// # How
+//
+// Each part is copied next to the spill, which shows by its checksum whether it is what its run wrote, and is read from
+// there. Each row becomes up to two records of a sort that spills to disk: what it answers, and what it says of the
+// life of its pair. The key puts the answers of an identity before its pairs, and the latest of both first. So one
+// pass over the sorted records suffices, however many pairs an identity has, and nothing but the current identity
+// is in memory.
+//
+// # Guarantees
+//
+// Memory is bounded by [Options], up to about 250 GB of spill (Memory*Memory/16 KiB), beyond which each further 64 MB
+// of records cost 16 KiB; in addition there are the current pages of a part and the names of input files. No
+// file outlives Close, nor an Open that failed. Files of the spill can be read by their owner only. They hold no more
+// than the parts do: no raw email or phone.
+//
+// # Errors
+//
+// A part that is damaged, missing, or of another schema is named, and so are two runs that keep a column of the same
+// name and of different types. An error of the spill names the folder. No error holds a value of a row.
+//
+// # Decisions
+//
+// Runs are not merged but sorted together, as nothing but compact writes a sorted one: it would be one more way in.
+// Parts are copied because that costs little beside the sort, and spares a storage far away a request for each
+// column of each row group; and the Parquet library loops for ever over some kinds of damage, which the checksum
+// finds first.
+//
+// Names of kept columns are compared without their case, as the writer of parts does: a column that two runs spell
+// differently is one, with the first spelling.
+package view

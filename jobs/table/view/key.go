@@ -1,0 +1,141 @@
+package view
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"mapper/normalize"
+)
+
+// A key begins with the identity: a byte for its type and the text of its hash. For ID5 the country will follow here.
+// Then comes what kind of record it is, and what orders the records of this kind. Keys compare as bytes.
+const identityLen = 1 + normalize.Base64Len
+
+const (
+	answerRecord byte = iota // before all pairs of the identity
+	lifeRecord
+)
+
+// What an answer says, in the order in which it counts.
+const (
+	tierAnswer  byte = iota
+	tierUnknown      // no answer, only why there is none
+)
+
+// orderLen is the length of what ends the key of a life record: the order of its run and of its row.
+const orderLen = 4 + 8
+
+// answerLen is the length of the key of an answer.
+const answerLen = identityLen + 1 + 1 + 8 + 1 + orderLen
+
+// appendIdentity begins a key.
+func appendIdentity(dst []byte, kind normalize.Kind, hash []byte) []byte {
+	return append(append(dst, byte(kind)), hash...)
+}
+
+// appendAnswer ends the key of an answer: the latest comes first, and at one time an opt-out.
+func appendAnswer(dst []byte, tier byte, mappedAt int64, optOut bool, place uint32, row uint64) []byte {
+	dst = append(dst, answerRecord, tier)
+	dst = binary.BigEndian.AppendUint64(dst, ^(uint64(mappedAt) ^ 1<<63)) // negative times are earlier
+	late := byte(1)
+	if optOut {
+		late = 0
+	}
+	return appendOrder(append(dst, late), place, row)
+}
+
+// mappedAtOf returns the time that is in the key of an answer.
+func mappedAtOf(key []byte) int64 {
+	return int64(^binary.BigEndian.Uint64(key[identityLen+2:]) ^ 1<<63)
+}
+
+// appendLife ends the key of what a row says of its pair: the latest of the pair comes first.
+func appendLife(dst []byte, id []byte, hasID bool, rank uint32, row uint64) []byte {
+	return appendOrder(appendID(append(dst, lifeRecord), id, hasID), rank, row)
+}
+
+// appendOrder appends the order of a row such that later ones come first.
+func appendOrder(dst []byte, run uint32, row uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, ^run), ^row)
+}
+
+// appendID appends an id such that none is the beginning of another, and all compare as their bytes do: a zero byte
+// gets 0xff behind it, and two of them end the id. A null is before all others.
+func appendID(dst, id []byte, hasID bool) []byte {
+	if !hasID {
+		return append(dst, 0)
+	}
+	dst = append(dst, 1)
+	for {
+		i := bytes.IndexByte(id, 0)
+		if i < 0 {
+			return append(append(dst, id...), 0, 0)
+		}
+		dst = append(append(dst, id[:i+1]...), 0xff)
+		id = id[i+1:]
+	}
+}
+
+// decodeID appends to dst the id that appendID has made into encoded.
+func decodeID(dst, encoded []byte) (id []byte, hasID bool, err error) {
+	if len(encoded) == 1 && encoded[0] == 0 {
+		return dst, false, nil
+	}
+	if len(encoded) < 3 || encoded[0] != 1 || !bytes.HasSuffix(encoded, []byte{0, 0}) {
+		return dst, false, errDamagedSpill
+	}
+	rest := encoded[1 : len(encoded)-2]
+	for {
+		i := bytes.IndexByte(rest, 0)
+		if i < 0 {
+			return append(dst, rest...), true, nil
+		}
+		if i+1 == len(rest) || rest[i+1] != 0xff {
+			return dst, false, errDamagedSpill
+		}
+		dst = append(dst, rest[:i+1]...)
+		rest = rest[i+2:]
+	}
+}
+
+var errDamagedSpill = errors.New("spill: what comes back is not what was written; try again with another folder for temporary files")
+
+// pairOf returns the part of the key of a life record that stands for the id, and the rank of the run.
+func pairOf(key []byte) (id []byte, rank uint32) {
+	end := len(key) - orderLen
+	return key[identityLen+1 : end], ^binary.BigEndian.Uint32(key[end:])
+}
+
+// isWhole says whether a key has the length of its kind.
+func isWhole(key []byte) bool {
+	if len(key) <= identityLen {
+		return false
+	}
+	if key[identityLen] == answerRecord {
+		return len(key) == answerLen
+	}
+	return len(key) > identityLen+1+orderLen
+}
+
+// identityOf returns the identity of a key.
+func identityOf(key []byte) (id normalize.ID, err error) {
+	id.Kind = normalize.Kind(key[0])
+	return id, decodeHash(&id, key[1:identityLen])
+}
+
+// decodeHash takes a hash from its text. Only one text stands for a hash, so that texts and hashes can be compared.
+func decodeHash(id *normalize.ID, text []byte) error {
+	if len(text) != normalize.Base64Len {
+		return fmt.Errorf("a hash has %d characters, not %d", len(text), normalize.Base64Len)
+	}
+	var hash [33]byte // the decoder wants room for a whole group
+	n, err := base64.StdEncoding.Strict().Decode(hash[:], text)
+	if err != nil || n != len(id.Hash) || bytes.ContainsAny(text, "\r\n") {
+		return errors.New("a hash is not the base64 of 32 bytes")
+	}
+	id.Hash = [32]byte(hash[:32])
+	return nil
+}

@@ -1,0 +1,214 @@
+package view
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"mapper/client/objects"
+	"mapper/sinks"
+)
+
+// batchRows is how many rows of a part are read at once.
+const batchRows = 2048
+
+// partReader turns the rows of parts into records.
+type partReader struct {
+	bucket *objects.Bucket
+	folder string
+	words  *words
+	to     *sorter
+
+	buf        []byte // to copy through
+	key, value []byte
+}
+
+func (p *partReader) readRun(ctx context.Context, r *run) error {
+	row := uint64(0) // of the run
+	for _, part := range r.parts {
+		if err := p.readPart(ctx, r, part, row); err != nil {
+			return err
+		}
+		row += uint64(part.Rows)
+	}
+	return nil
+}
+
+// readPart reads a part of a run, whose first row has the given number.
+func (p *partReader) readPart(ctx context.Context, r *run, part sinks.File, row uint64) (err error) {
+	local := filepath.Join(p.folder, "part")
+	if err := p.fetch(ctx, part, local); err != nil {
+		return err
+	}
+	f, err := os.Open(local)
+	if err != nil {
+		return spillError(err)
+	}
+	defer func() { err = errors.Join(err, os.Remove(local)) }()
+	defer f.Close()
+	if err := p.readRows(ctx, r, part, f, row); err != nil {
+		return fmt.Errorf("%s: %w", p.bucket.URI(part.Path), err)
+	}
+	return nil
+}
+
+// fetch copies a part and sees whether it is what its run wrote.
+func (p *partReader) fetch(ctx context.Context, part sinks.File, local string) (err error) {
+	from, err := p.bucket.Open(ctx, part.Path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return spillError(err)
+	}
+	sum, n, err := p.copy(ctx, to, from)
+	if closed := to.Close(); err == nil && closed != nil {
+		err = spillError(closed)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(local))
+	}
+	if sum != part.SHA256 {
+		return errors.Join(fmt.Errorf("%s: has %d bytes with the checksum %.16s, and its run wrote %d with %.16s; "+
+			"restore it, or see with mapper verify what else is damaged", p.bucket.URI(part.Path), n, sum, part.Bytes, part.SHA256), os.Remove(local))
+	}
+	return nil
+}
+
+func (p *partReader) copy(ctx context.Context, to io.Writer, from io.Reader) (sum string, n int64, err error) {
+	if p.buf == nil {
+		p.buf = make([]byte, 256<<10)
+	}
+	digest := sha256.New()
+	for {
+		if ctx.Err() != nil {
+			return "", n, context.Cause(ctx)
+		}
+		read, err := from.Read(p.buf)
+		digest.Write(p.buf[:read])
+		n += int64(read)
+		if _, err := to.Write(p.buf[:read]); err != nil {
+			return "", n, spillError(err)
+		}
+		if errors.Is(err, io.EOF) {
+			return hex.EncodeToString(digest.Sum(nil)), n, nil
+		}
+		if err != nil {
+			return "", n, err
+		}
+	}
+}
+
+// readRows reads the rows of a part from its copy.
+func (p *partReader) readRows(ctx context.Context, r *run, part sinks.File, f *os.File, row uint64) error {
+	properties := parquet.NewReaderProperties(nil)
+	properties.BufferedStreamEnabled = true // else a whole column of a row group is in memory at once
+	parquetFile, err := file.NewParquetReader(f, file.WithReadProps(properties))
+	if err != nil {
+		return err
+	}
+	reader, err := pqarrow.NewFileReader(parquetFile, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
+	if err != nil {
+		return err
+	}
+	schema, err := reader.Schema()
+	if err != nil {
+		return err
+	}
+	if err := checkSchema(schema, part.Dataset); err != nil {
+		return err
+	}
+	columns := neededColumns(schema, part.Dataset, r.life)
+	if r.life {
+		if err := r.keep(part.Path, keptOf(schema, part.Dataset)); err != nil {
+			return err
+		}
+	}
+	records, err := reader.GetRecordReader(ctx, columns, nil)
+	if err != nil {
+		return err
+	}
+	defer records.Release()
+	return p.readBatches(ctx, r, part, records, row)
+}
+
+func (p *partReader) readBatches(ctx context.Context, r *run, part sinks.File, records pqarrow.RecordReader, row uint64) error {
+	var read int64
+	for records.Next() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		b, err := newBatch(records.Record(), r, part.Dataset)
+		if err != nil {
+			return err
+		}
+		for i := range b.rows {
+			if err := p.row(b, r, i, row); err != nil {
+				return fmt.Errorf("row %d: %w", read+int64(i)+1, err)
+			}
+			row++
+		}
+		read += int64(b.rows)
+	}
+	if err := records.Err(); err != nil && !errors.Is(err, io.EOF) { // with which the library ends
+		return err
+	}
+	if read != part.Rows { // it drops some errors and returns what it has
+		return fmt.Errorf("%d rows can be read, and its run wrote %d", read, part.Rows)
+	}
+	return nil
+}
+
+// checkSchema sees to it that a part has the columns of its dataset, with their types.
+func checkSchema(have *arrow.Schema, dataset string) error {
+	want := sinks.Schema(dataset, nil)
+	if want == nil {
+		return fmt.Errorf("is of the dataset %q, which this version does not know; use a newer one", dataset)
+	}
+	for i, f := range want.Fields() {
+		if i >= have.NumFields() || have.Field(i).Name != f.Name || !arrow.TypeEqual(have.Field(i).Type, f.Type) {
+			return fmt.Errorf("has no column %s of type %s at place %d; another version of this program may have written it", f.Name, f.Type, i+1)
+		}
+	}
+	return nil
+}
+
+// keptOf returns the kept columns of a part, which are behind those that all parts have.
+func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
+	kept := s.Fields()[sinks.Schema(dataset, nil).NumFields():]
+	for i := range kept {
+		kept[i].Metadata = arrow.Metadata{} // which has numbers of columns
+	}
+	return kept
+}
+
+// neededColumns returns the numbers of the columns to read.
+func neededColumns(s *arrow.Schema, dataset string, life bool) []int {
+	skip := []string{"former_uid", "change"}
+	fields := s.Fields()
+	if !life {
+		skip = append(skip, "id", "source_file", "source_column", "source_row")
+		fields = fields[:sinks.Schema(dataset, nil).NumFields()]
+	}
+	var needed []int
+	for i, f := range fields {
+		if !slices.Contains(skip, f.Name) {
+			needed = append(needed, i)
+		}
+	}
+	return needed
+}

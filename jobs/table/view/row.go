@@ -1,0 +1,42 @@
+package view
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/client"
+	"mapper/normalize"
+)
+
+// Row is a pair of a caller's id and an identity, and what the table knows of both. It is valid, with all it points to,
+// until the next one.
+type Row struct {
+	ID    []byte // the caller's key
+	HasID bool   // false: the id is null, which is an id of its own
+
+	Identity normalize.ID
+	Answer   Answer // of the identity
+
+	// Live says that the pair is in the customer's base. One that is not has been removed or suppressed since; its answer
+	// may be that of other pairs of the identity.
+	Live bool
+
+	// Where the latest row of the pair was read, whether it is live or not.
+	SourceFile   string // "" is null
+	SourceColumn string // "" is null
+	SourceRow    int64  // 1-based; 0 is null
+
+	// The kept columns of that row are row KeptRow of Kept, which has the columns of [View.Kept]. They are what
+	// sinks.Row wants, with KeptFirst 0. Kept is nil when the view has none.
+	Kept    arrow.Record
+	KeptRow int
+}
+
+// Answer is the answer of an identity that counts.
+type Answer struct {
+	Status      client.Status // Unknown: there is none
+	UID         []byte        // Mapped only: the raw UID
+	Previous    []byte        // Mapped only: the raw UID before the last rotation, or nothing
+	RefreshFrom int64         // Mapped only: from when to ask again, Unix milliseconds, or 0
+	RawReason   []byte        // unless Mapped: the service's own word, or for Unknown why there is no answer
+	MappedAt    int64         // when the service answered or did not, Unix milliseconds; 0: it was never asked
+}
