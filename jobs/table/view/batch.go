@@ -88,7 +88,6 @@ func (b *batch) put(name string, column arrow.Array) error {
 type said struct {
 	status client.Status
 	tier   byte
-	silent bool // says nothing of the identity
 	ends   bool // the life of the pair
 }
 
@@ -104,12 +103,14 @@ func (b *batch) said(i int) (said, error) {
 	switch reason {
 	case sinks.ReasonOptOut:
 		return said{status: client.OptOut}, nil
-	case sinks.ReasonInvalidIdentifier: // unless it is a word of ours, who never asked
-		return said{status: client.Invalid, silent: b.rejectedBy.Value(i) != sinks.ByService.String()}, nil
+	case sinks.ReasonInvalidIdentifier:
+		if b.rejectedBy.Value(i) == sinks.ByService.String() {
+			return said{status: client.Invalid}, nil
+		}
 	case sinks.ReasonUnknown:
 		return said{status: client.Unknown, tier: tierUnknown}, nil
 	}
-	return said{silent: true, ends: reason == sinks.ReasonSuppressed || reason == sinks.ReasonRemoved}, nil
+	return said{tier: tierSilent, ends: reason == sinks.ReasonSuppressed || reason == sinks.ReasonRemoved}, nil
 }
 
 // answer returns the texts and times of what a row says.

@@ -10,36 +10,29 @@ import (
 	"mapper/normalize"
 )
 
-// A key begins with the identity: a byte for its type and the text of its hash. For ID5 the country will follow here.
-// Then comes what kind of record it is, and what orders the records of this kind. Keys compare as bytes.
-const identityLen = 1 + normalize.Base64Len
-
+// The key of a row begins with the identity: a byte for its type and the text of its hash. For ID5 the country will
+// follow here. Then comes the order of answers. Keys compare as bytes.
 const (
-	answerRecord byte = iota // before all pairs of the identity
-	lifeRecord
+	identityLen = 1 + normalize.Base64Len
+	orderLen    = 4 + 8 // of a run and of a row in it
+	keyLen      = identityLen + 1 + 8 + 1 + orderLen
 )
 
-// What an answer says, in the order in which it counts.
+// What a row says of its identity, in the order in which it counts.
 const (
 	tierAnswer  byte = iota
-	tierUnknown      // no answer, only why there is none
+	tierUnknown      // that there is no answer, and why
+	tierSilent       // nothing
 )
-
-// orderLen is the length of what ends the key of a life record: the order of its run and of its row.
-const orderLen = 4 + 8
-
-// answerLen is the length of the key of an answer.
-const answerLen = identityLen + 1 + 1 + 8 + 1 + orderLen
 
 // appendIdentity begins a key.
 func appendIdentity(dst []byte, kind normalize.Kind, hash []byte) []byte {
 	return append(append(dst, byte(kind)), hash...)
 }
 
-// appendAnswer ends the key of an answer: the latest comes first, and at one time an opt-out.
+// appendAnswer ends a key: what counts most comes first, then the latest, and at one time an opt-out.
 func appendAnswer(dst []byte, tier byte, mappedAt int64, optOut bool, place uint32, row uint64) []byte {
-	dst = append(dst, answerRecord, tier)
-	dst = binary.BigEndian.AppendUint64(dst, ^(uint64(mappedAt) ^ 1<<63)) // negative times are earlier
+	dst = binary.BigEndian.AppendUint64(append(dst, tier), ^(uint64(mappedAt) ^ 1<<63)) // negative times are earlier
 	late := byte(1)
 	if optOut {
 		late = 0
@@ -47,19 +40,29 @@ func appendAnswer(dst []byte, tier byte, mappedAt int64, optOut bool, place uint
 	return appendOrder(append(dst, late), place, row)
 }
 
-// mappedAtOf returns the time that is in the key of an answer.
-func mappedAtOf(key []byte) int64 {
-	return int64(^binary.BigEndian.Uint64(key[identityLen+2:]) ^ 1<<63)
-}
+func tierOf(key []byte) byte { return key[identityLen] }
 
-// appendLife ends the key of what a row says of its pair: the latest of the pair comes first.
-func appendLife(dst []byte, id []byte, hasID bool, rank uint32, row uint64) []byte {
-	return appendOrder(appendID(append(dst, lifeRecord), id, hasID), rank, row)
+// mappedAtOf returns the time that is in a key.
+func mappedAtOf(key []byte) int64 {
+	return int64(^binary.BigEndian.Uint64(key[identityLen+1:]) ^ 1<<63)
 }
 
 // appendOrder appends the order of a row such that later ones come first.
 func appendOrder(dst []byte, run uint32, row uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, ^run), ^row)
+}
+
+// orderOf returns what appendOrder has put at the end of a key.
+func orderOf(key []byte) (run uint32, row uint64) {
+	end := key[len(key)-orderLen:]
+	return ^binary.BigEndian.Uint32(end), ^binary.BigEndian.Uint64(end[4:])
+}
+
+// Within an identity the key of a row is the id of its pair and the order of life: the latest of a pair comes first.
+
+// appendPair makes such a key.
+func appendPair(dst []byte, id []byte, hasID bool, rank uint32, row uint64) []byte {
+	return appendOrder(appendID(dst, id, hasID), rank, row)
 }
 
 // appendID appends an id such that none is the beginning of another, and all compare as their bytes do: a zero byte
@@ -102,23 +105,6 @@ func decodeID(dst, encoded []byte) (id []byte, hasID bool, err error) {
 }
 
 var errDamagedSpill = errors.New("spill: what comes back is not what was written; try again with another folder for temporary files")
-
-// pairOf returns the part of the key of a life record that stands for the id, and the rank of the run.
-func pairOf(key []byte) (id []byte, rank uint32) {
-	end := len(key) - orderLen
-	return key[identityLen+1 : end], ^binary.BigEndian.Uint32(key[end:])
-}
-
-// isWhole says whether a key has the length of its kind.
-func isWhole(key []byte) bool {
-	if len(key) <= identityLen {
-		return false
-	}
-	if key[identityLen] == answerRecord {
-		return len(key) == answerLen
-	}
-	return len(key) > identityLen+1+orderLen
-}
 
 // identityOf returns the identity of a key.
 func identityOf(key []byte) (id normalize.ID, err error) {

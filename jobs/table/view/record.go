@@ -6,7 +6,9 @@ import (
 	"mapper/client"
 )
 
-// answer is what an answer record says, but for its time, which is in the key.
+// The value of a row is what it says of its identity, and then, if it tells of life, what it says of its pair.
+
+// answer is what a row says of its identity, but for the time, which is in the key.
 type answer struct {
 	status              client.Status
 	refreshFrom         int64 // Unix milliseconds; 0: none
@@ -22,16 +24,36 @@ func (a *answer) append(dst []byte) []byte {
 	return dst
 }
 
-// decode is the inverse of append. The texts are slices of b.
-func (a *answer) decode(b []byte) error {
-	d := decoder{rest: b}
+// take is the inverse of append. The texts are slices of what they are taken from.
+func (a *answer) take(d *decoder) {
 	a.status = client.Status(d.byte())
 	a.refreshFrom = d.varint()
 	a.uid, a.previous, a.word = d.text(), d.text(), d.text()
-	return d.end()
 }
 
-// life is what a life record says of its pair. The values of kept columns follow, see keptReader and keptColumn.
+// pair is the id of a pair. Its life follows.
+type pair struct {
+	id    []byte
+	hasID bool
+}
+
+func (p *pair) append(dst []byte) []byte {
+	if !p.hasID {
+		return append(dst, 0)
+	}
+	return append(binary.AppendUvarint(dst, uint64(len(p.id))+1), p.id...)
+}
+
+// take is the inverse of append.
+func (p *pair) take(d *decoder) {
+	n := d.uvarint()
+	p.hasID, p.id = n > 0, nil
+	if p.hasID {
+		p.id = d.bytes(int(min(n-1, maxArena)))
+	}
+}
+
+// life is what a row says of its pair. The values of kept columns follow, see keptReader and keptColumn.
 type life struct {
 	live         bool
 	file, column uint32 // words
@@ -49,13 +71,11 @@ func (l *life) append(dst []byte) []byte {
 	return binary.AppendVarint(dst, l.row)
 }
 
-// decode is the inverse of append; kept is what follows.
-func (l *life) decode(b []byte) (kept []byte, err error) {
-	d := decoder{rest: b}
+// take is the inverse of append.
+func (l *life) take(d *decoder) {
 	l.live = d.byte() != 0
 	l.file, l.column = uint32(d.uvarint()), uint32(d.uvarint())
 	l.row = d.varint()
-	return d.rest, d.err
 }
 
 // decoder takes values off the front of a record. After its first error, all are zero.

@@ -7,7 +7,7 @@ import (
 	"mapper/normalize"
 )
 
-// row turns a row of a batch into records. It has a number among those of its run.
+// row turns a row of a batch into a record. It has a number among those of its run.
 func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 	if b.hash.IsNull(i) {
 		return nil
@@ -19,19 +19,19 @@ func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 	if err != nil {
 		return err
 	}
-	if !said.silent {
-		answer := b.answer(i, said.status)
-		at := int64(b.mappedAt.Value(i))
-		p.key = appendAnswer(p.key[:identityLen], said.tier, at, said.status == client.OptOut, r.place, number)
-		p.value = answer.append(p.value[:0])
-		if err := p.to.add(p.key, p.value); err != nil {
-			return err
-		}
-	}
-	if !r.life {
+	if said.tier == tierSilent && !r.life {
 		return nil
 	}
-	return p.life(b, r, i, !said.ends, number)
+	p.key = appendAnswer(p.key, said.tier, int64(b.mappedAt.Value(i)), said.status == client.OptOut, r.place, number)
+	var a answer
+	if said.tier != tierSilent {
+		a = b.answer(i, said.status)
+	}
+	p.value = a.append(p.value[:0])
+	if r.life {
+		p.life(b, i, !said.ends)
+	}
+	return p.to.add(p.key, p.value)
 }
 
 var errNoType = errors.New("has a hash, and a type that this version does not know; use a newer one")
@@ -50,9 +50,12 @@ func (p *partReader) identity(b *batch, i int) error {
 	return decodeHash(&id, hash)
 }
 
-// life adds what a row says of its pair.
-func (p *partReader) life(b *batch, r *run, i int, live bool, number uint64) error {
-	p.key = appendLife(p.key[:identityLen], b.id.at(i), b.id.IsValid(i), r.rank, number)
+// life goes on with what a row says of its pair.
+func (p *partReader) life(b *batch, i int, live bool) {
+	id := pair{hasID: b.id.IsValid(i)}
+	if id.hasID {
+		id.id = b.id.at(i)
+	}
 	l := life{live: live}
 	if b.sourceFile.IsValid(i) {
 		l.file = p.words.of(b.sourceFile.Value(i))
@@ -63,9 +66,8 @@ func (p *partReader) life(b *batch, r *run, i int, live bool, number uint64) err
 	if b.sourceRow.IsValid(i) {
 		l.row = b.sourceRow.Value(i)
 	}
-	p.value = l.append(p.value[:0])
+	p.value = l.append(id.append(p.value))
 	for k := range b.kept {
 		p.value = b.kept[k].append(p.value, i)
 	}
-	return p.to.add(p.key, p.value)
 }

@@ -2,9 +2,11 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -16,34 +18,28 @@ import (
 // It ends with the first error, or the context's.
 func (v *View) Rows(ctx context.Context) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
-		r := newRowReader(v)
-		records := 0
 		if v.closed {
 			yield(nil, errClosed)
 			return
 		}
-		for rec, err := range v.sorted.all() {
-			if records++; err == nil && records%1024 == 0 && ctx.Err() != nil {
-				err = context.Cause(ctx)
+		r := newRowReader(v, func(row *Row) error {
+			if !yield(row, nil) {
+				return errStopped
 			}
-			if err == nil {
-				err = r.record(rec)
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if r.full() && !r.flush(yield) {
-				return
-			}
+			return nil
+		})
+		err := r.read(ctx)
+		if reset := r.pairs.reset(); err == nil {
+			err = reset
 		}
-		if ctx.Err() != nil {
-			yield(nil, context.Cause(ctx))
-			return
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
 		}
-		r.flush(yield)
 	}
 }
+
+// errStopped means that the caller wants no more rows.
+var errStopped = errors.New("stopped")
 
 var errClosed = errors.New("the view is closed")
 
@@ -53,16 +49,20 @@ const (
 	flushBytes = 1 << 20
 )
 
-// rowReader turns sorted records into rows, some at once, as Arrow has no record of one row that is cheap.
+// rowReader turns sorted records into rows. Some are yielded at once, as Arrow has no record of one row that is cheap.
 type rowReader struct {
-	view *View
+	view  *View
+	runs  []*run // by place
+	yield func(*Row) error
 
+	key      []byte // of the identity; empty before the first
 	identity normalize.ID
-	key      []byte // of the identity
-	pair     []byte // the id of the last pair, as it stands in keys; empty before the first
-	answered bool   // the identity has its answer
 	answer   Answer
 	texts    []byte // of the answer
+
+	// What is said of the pairs of the identity: mostly it is one record, and then it need not be sorted.
+	only  record
+	pairs *sorter
 
 	rows    []Row
 	arena   []byte // the texts of rows; those of older rows may lie where it was before it grew
@@ -71,102 +71,173 @@ type rowReader struct {
 	values  []decoder // of the columns of a row, in the order of its run
 }
 
-func newRowReader(v *View) *rowReader {
-	r := &rowReader{view: v, schema: arrow.NewSchema(v.kept, nil), rows: make([]Row, 0, flushRows)}
+func newRowReader(v *View, yield func(*Row) error) *rowReader {
+	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil), rows: make([]Row, 0, flushRows)}
+	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
+	r.pairs = newSorter(v.sorted.memory/4, v.folder)
 	for i, f := range v.kept {
 		r.columns = append(r.columns, newKeptColumn(v.storage[i], f.Type))
 	}
 	return r
 }
 
-// record takes the next record.
-func (r *rowReader) record(rec record) error {
-	if !isWhole(rec.key) {
-		return errDamagedSpill
+func (r *rowReader) read(ctx context.Context) error {
+	records := 0
+	for rec, err := range r.view.sorted.all() {
+		if records++; err == nil && records%1024 == 0 && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			err = r.record(rec)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := r.begin(rec.key); err != nil {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := r.end(); err != nil {
 		return err
 	}
-	switch {
-	case rec.key[identityLen] == lifeRecord:
-		return r.life(rec)
-	case !r.answered: // the first is the one that counts
-		return r.takeAnswer(rec)
-	}
-	return nil
+	return r.flush()
 }
 
-// begin notes a new identity.
-func (r *rowReader) begin(key []byte) (err error) {
-	if bytes.Equal(r.key, key[:identityLen]) {
-		return nil
+// record takes the next record.
+func (r *rowReader) record(rec record) error {
+	if len(rec.key) != keyLen {
+		return errDamagedSpill
 	}
+	d := decoder{rest: rec.value}
+	var a answer
+	a.take(&d)
+	if !bytes.Equal(r.key, rec.key[:identityLen]) {
+		if err := errors.Join(r.end(), r.begin(rec.key, &a)); err != nil {
+			return err
+		}
+	}
+	if d.err != nil || len(d.rest) == 0 { // it says nothing of a pair
+		return d.err
+	}
+	return r.pair(rec.key, &d)
+}
+
+// begin notes a new identity. Its first record is the one that counts.
+func (r *rowReader) begin(key []byte, a *answer) (err error) {
 	r.key = append(r.key[:0], key[:identityLen]...)
-	r.pair, r.answered, r.answer = r.pair[:0], false, Answer{}
+	r.answer = Answer{}
+	if tierOf(key) != tierSilent {
+		r.answer = Answer{Status: a.status, RefreshFrom: a.refreshFrom, MappedAt: mappedAtOf(key)}
+		r.texts = r.texts[:0]
+		for _, text := range [...]struct {
+			to   *[]byte
+			from []byte
+		}{{&r.answer.UID, a.uid}, {&r.answer.Previous, a.previous}, {&r.answer.RawReason, a.word}} {
+			*text.to = keep(&r.texts, text.from)
+		}
+	}
 	r.identity, err = identityOf(key)
 	return err
 }
 
-func (r *rowReader) takeAnswer(rec record) error {
-	r.texts = append(r.texts[:0], rec.value...) // the record goes away
-	var a answer
-	if err := a.decode(r.texts); err != nil {
-		return err
-	}
-	r.answered = true
-	r.answer = Answer{
-		Status: a.status, UID: a.uid, Previous: a.previous, RefreshFrom: a.refreshFrom, RawReason: a.word, MappedAt: mappedAtOf(rec.key),
-	}
-	return nil
-}
-
-// life makes a row of the latest record of a pair, which is the first.
-func (r *rowReader) life(rec record) (err error) {
-	pair, rank := pairOf(rec.key)
-	if bytes.Equal(r.pair, pair) {
-		return nil
-	}
-	r.pair = append(r.pair[:0], pair...)
-	if int(rank) >= len(r.view.runs) {
+// pair notes what a record says of its pair.
+func (r *rowReader) pair(key []byte, d *decoder) error {
+	var p pair
+	p.take(d)
+	place, row := orderOf(key)
+	if d.err != nil || int(place) >= len(r.runs) {
 		return errDamagedSpill
 	}
+	if len(r.only.key) > 0 {
+		if err := r.pairs.add(r.only.key, r.only.value); err != nil {
+			return err
+		}
+	}
+	isFirst := len(r.only.key) == 0 && r.pairs.isEmpty()
+	r.only.key = appendPair(r.only.key[:0], p.id, p.hasID, r.runs[place].rank, row)
+	r.only.value = append(r.only.value[:0], d.rest...)
+	if isFirst {
+		return nil
+	}
+	err := r.pairs.add(r.only.key, r.only.value)
+	r.only.key = r.only.key[:0]
+	return err
+}
+
+// end makes rows of the pairs of the identity.
+func (r *rowReader) end() error {
+	if len(r.only.key) > 0 {
+		err := r.life(r.only)
+		r.only.key = r.only.key[:0]
+		return err
+	}
+	if r.pairs.isEmpty() {
+		return nil
+	}
+	if err := r.pairs.finish(); err != nil {
+		return err
+	}
+	var last []byte
+	for rec, err := range r.pairs.all() {
+		if err != nil {
+			return err
+		}
+		id := rec.key[:len(rec.key)-orderLen]
+		if bytes.Equal(id, last) { // the first of a pair is the one that counts
+			continue
+		}
+		last = append(last[:0], id...)
+		if err := r.life(rec); err != nil {
+			return err
+		}
+	}
+	return r.pairs.reset()
+}
+
+// life makes a row of the latest record of a pair.
+func (r *rowReader) life(rec record) (err error) {
+	rank, _ := orderOf(rec.key)
 	var l life
-	kept, err := l.decode(rec.value)
-	if err != nil || int(l.file) >= len(r.view.words.list) || int(l.column) >= len(r.view.words.list) {
+	d := decoder{rest: rec.value}
+	l.take(&d)
+	words := r.view.words.list
+	if d.err != nil || int(rank) >= len(r.runs) || int(l.file) >= len(words) || int(l.column) >= len(words) {
 		return errDamagedSpill
 	}
 	row := Row{
 		Identity: r.identity, Answer: r.answer, Live: l.live, KeptRow: len(r.rows),
-		SourceFile: r.view.words.list[l.file], SourceColumn: r.view.words.list[l.column], SourceRow: l.row,
+		SourceFile: words[l.file], SourceColumn: words[l.column], SourceRow: l.row,
 	}
 	from := len(r.arena)
-	if r.arena, row.HasID, err = decodeID(r.arena, pair); err != nil {
+	if r.arena, row.HasID, err = decodeID(r.arena, rec.key[:len(rec.key)-orderLen]); err != nil {
 		return err
 	}
 	row.ID = r.arena[from:len(r.arena):len(r.arena)]
-	row.Answer.UID = r.keep(r.answer.UID)
-	row.Answer.Previous = r.keep(r.answer.Previous)
-	row.Answer.RawReason = r.keep(r.answer.RawReason)
+	row.Answer.UID = keep(&r.arena, r.answer.UID)
+	row.Answer.Previous = keep(&r.arena, r.answer.Previous)
+	row.Answer.RawReason = keep(&r.arena, r.answer.RawReason)
 	r.rows = append(r.rows, row)
-	return r.keepColumns(r.view.runs[rank], kept)
+	if err := r.keepColumns(r.view.runs[rank], &d); err != nil || !r.full() {
+		return err
+	}
+	return r.flush()
 }
 
-// keep copies a text into the arena.
-func (r *rowReader) keep(text []byte) []byte {
-	from := len(r.arena)
-	r.arena = append(r.arena, text...)
-	return r.arena[from:len(r.arena):len(r.arena)]
+// keep copies a text behind others and returns the copy.
+func keep(texts *[]byte, text []byte) []byte {
+	from := len(*texts)
+	*texts = append(*texts, text...)
+	return (*texts)[from:len(*texts):len(*texts)]
 }
 
 // keepColumns appends the kept columns of a row of a run.
-func (r *rowReader) keepColumns(of *run, kept []byte) error {
-	rest := decoder{rest: kept}
+func (r *rowReader) keepColumns(of *run, d *decoder) error {
 	r.values = r.values[:0]
 	for _, s := range of.storage {
-		r.values = append(r.values, rest)
-		s.skip(&rest)
+		r.values = append(r.values, *d)
+		s.skip(d)
 	}
-	if err := rest.end(); err != nil {
+	if err := d.end(); err != nil {
 		return err
 	}
 	for i, c := range r.columns {
@@ -191,7 +262,7 @@ func (r *rowReader) full() bool {
 }
 
 // flush yields the rows that are there and forgets them.
-func (r *rowReader) flush(yield func(*Row, error) bool) bool {
+func (r *rowReader) flush() error {
 	var kept arrow.Record
 	if len(r.columns) > 0 && len(r.rows) > 0 {
 		arrays := make([]arrow.Array, len(r.columns))
@@ -202,13 +273,13 @@ func (r *rowReader) flush(yield func(*Row, error) bool) bool {
 	}
 	for i := range r.rows {
 		r.rows[i].Kept = kept
-		if !yield(&r.rows[i], nil) {
-			return false
+		if err := r.yield(&r.rows[i]); err != nil {
+			return err
 		}
 	}
 	r.rows, r.arena = r.rows[:0], r.arena[:0]
 	for _, c := range r.columns {
 		c.reset()
 	}
-	return true
+	return nil
 }

@@ -4,18 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/binary"
+	"errors"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
 // sorter sorts records by their keys. What does not fit into memory goes, sorted block by block, to one file, and the
 // blocks are merged when the records are read.
 type sorter struct {
-	path    string
+	folder  string
 	memory  int64
 	arena   []byte // records as they stand in the file, in the order they came
 	entries []entry
@@ -27,8 +26,8 @@ type sorter struct {
 
 // entry is a record of the arena.
 type entry struct {
-	prefix uint64 // the beginning of its key, which mostly decides
-	at     uint32
+	prefix   uint64 // the beginning of its key, which mostly decides
+	at, size uint32
 }
 
 const entryBytes = 16
@@ -40,7 +39,7 @@ type block struct{ from, to int64 }
 const maxArena = 1 << 31
 
 func newSorter(memory int64, folder string) *sorter {
-	return &sorter{path: filepath.Join(folder, "sorted"), memory: memory}
+	return &sorter{folder: folder, memory: memory}
 }
 
 // add takes a record, of which nothing is kept. A key has 8 bytes at least.
@@ -54,10 +53,11 @@ func (s *sorter) add(key, value []byte) error {
 			return err
 		}
 	}
-	s.entries = append(s.entries, entry{binary.BigEndian.Uint64(key), uint32(len(s.arena))})
+	at := len(s.arena)
 	s.arena = binary.AppendUvarint(s.arena, uint64(len(key)))
 	s.arena = binary.AppendUvarint(s.arena, uint64(len(value)))
 	s.arena = append(append(s.arena, key...), value...)
+	s.entries = append(s.entries, entry{binary.BigEndian.Uint64(key), uint32(at), uint32(len(s.arena) - at)})
 	return nil
 }
 
@@ -81,21 +81,17 @@ func (s *sorter) spill() error {
 	s.sort()
 	if s.file == nil {
 		var err error
-		if s.file, err = os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		if s.file, err = os.CreateTemp(s.folder, "sorted-"); err != nil {
 			return spillError(err)
 		}
 	}
 	w := bufio.NewWriterSize(s.file, int(min(256<<10, max(s.memory/16, 4<<10))))
 	b := block{from: s.size}
 	for _, e := range s.entries {
-		_, n, err := decodeRecord(s.arena[e.at:])
-		if err != nil {
+		if _, err := w.Write(s.arena[e.at:][:e.size]); err != nil {
 			return spillError(err)
 		}
-		if _, err := w.Write(s.arena[e.at : int(e.at)+n]); err != nil {
-			return spillError(err)
-		}
-		s.size += int64(n)
+		s.size += int64(e.size)
 	}
 	if err := w.Flush(); err != nil {
 		return spillError(err)
@@ -107,10 +103,7 @@ func (s *sorter) spill() error {
 }
 
 // finish ends the adding. If all fits into memory, it stays there; otherwise the memory is left to the merge.
-func (s *sorter) finish(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
+func (s *sorter) finish() error {
 	if s.file == nil {
 		s.sort()
 		return nil
@@ -120,14 +113,18 @@ func (s *sorter) finish(ctx context.Context) error {
 	return err
 }
 
-func (s *sorter) close() error {
-	s.arena, s.entries, s.blocks = nil, nil, nil
+// reset forgets all records, and removes the file.
+func (s *sorter) reset() error {
+	s.arena, s.entries, s.blocks, s.size = s.arena[:0], s.entries[:0], nil, 0
 	if s.file == nil {
 		return nil
 	}
 	file := s.file
 	s.file = nil
-	return file.Close()
+	if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
+		return spillError(err)
+	}
+	return nil
 }
 
 // all yields the records in order. One is valid until the next. An error is the last that is yielded.
@@ -144,3 +141,5 @@ func (s *sorter) all() iter.Seq2[record, error] {
 		}
 	}
 }
+
+func (s *sorter) isEmpty() bool { return len(s.entries) == 0 && s.file == nil }

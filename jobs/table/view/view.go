@@ -67,7 +67,7 @@ func (v *View) read(ctx context.Context, t *table.Table) error {
 	if v.kept, v.storage, err = unite(v.runs); err != nil {
 		return err
 	}
-	return v.sorted.finish(ctx)
+	return v.sorted.finish()
 }
 
 // Kept returns the kept columns of the rows: those of all runs, each column at the place where the oldest run that has
@@ -77,11 +77,12 @@ func (v *View) Kept() []arrow.Field { return v.kept }
 // Close removes the spill. No Rows may be under way. It can be called again.
 func (v *View) Close() error {
 	v.closed = true
-	err := v.sorted.close()
-	if err := errors.Join(err, os.RemoveAll(v.folder)); err != nil {
-		return spillError(err)
+	err := v.sorted.reset()
+	v.sorted.arena, v.sorted.entries = nil, nil
+	if removed := os.RemoveAll(v.folder); removed != nil {
+		err = errors.Join(err, spillError(removed))
 	}
-	return nil
+	return err
 }
 
 // spillError says what to do about an error of the file system, which names the file.
