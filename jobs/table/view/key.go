@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"mapper/normalize"
 )
@@ -106,17 +105,9 @@ func decodeID(dst, encoded []byte) (id []byte, hasID bool, err error) {
 
 var errDamagedSpill = errors.New("spill: what comes back is not what was written; try again with another folder for temporary files")
 
-// identityOf returns the identity of a key.
-func identityOf(key []byte) (id normalize.ID, err error) {
-	id.Kind = normalize.Kind(key[0])
-	return id, decodeHash(&id, key[1:identityLen])
-}
-
-// decodeHash takes a hash from its text. Only one text stands for a hash, so that texts and hashes can be compared.
+// decodeHash takes a hash from its text, which has Base64Len characters. Only one text stands for a hash, so that
+// texts can be compared instead.
 func decodeHash(id *normalize.ID, text []byte) error {
-	if len(text) != normalize.Base64Len {
-		return fmt.Errorf("a hash has %d characters, not %d", len(text), normalize.Base64Len)
-	}
 	var hash [33]byte // the decoder wants room for a whole group
 	n, err := base64.StdEncoding.Strict().Decode(hash[:], text)
 	if err != nil || n != len(id.Hash) || bytes.ContainsAny(text, "\r\n") {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"errors"
+	"fmt"
 
 	"mapper/client"
 	"mapper/normalize"
@@ -45,9 +46,11 @@ func (p *partReader) identity(b *batch, i int) error {
 		}
 	}
 	hash := b.hash.at(i)
+	if len(hash) != normalize.Base64Len {
+		return fmt.Errorf("its hash has %d characters, not %d", len(hash), normalize.Base64Len)
+	}
 	p.key = appendIdentity(p.key[:0], kind, hash)
-	var id normalize.ID
-	return decodeHash(&id, hash)
+	return nil
 }
 
 // life goes on with what a row says of its pair.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -60,8 +61,9 @@ type rowReader struct {
 	answer   Answer
 	texts    []byte // of the answer
 
-	// What is said of the pairs of the identity: mostly it is one record, and then it need not be sorted.
-	only  record
+	// What is said of the pairs of the identity. Mostly it is one record, and then there is nothing to sort.
+	said  int
+	last  record
 	pairs *sorter
 
 	rows    []Row
@@ -108,11 +110,17 @@ func (r *rowReader) record(rec record) error {
 	if len(rec.key) != keyLen {
 		return errDamagedSpill
 	}
+	if place, _ := orderOf(rec.key); int(place) >= len(r.runs) {
+		return errDamagedSpill
+	}
 	d := decoder{rest: rec.value}
 	var a answer
 	a.take(&d)
 	if !bytes.Equal(r.key, rec.key[:identityLen]) {
-		if err := errors.Join(r.end(), r.begin(rec.key, &a)); err != nil {
+		if err := r.end(); err != nil {
+			return err
+		}
+		if err := r.begin(rec.key, a); err != nil {
 			return err
 		}
 	}
@@ -123,21 +131,22 @@ func (r *rowReader) record(rec record) error {
 }
 
 // begin notes a new identity. Its first record is the one that counts.
-func (r *rowReader) begin(key []byte, a *answer) (err error) {
+func (r *rowReader) begin(key []byte, a answer) error {
 	r.key = append(r.key[:0], key[:identityLen]...)
 	r.answer = Answer{}
 	if tierOf(key) != tierSilent {
 		r.answer = Answer{Status: a.status, RefreshFrom: a.refreshFrom, MappedAt: mappedAtOf(key)}
 		r.texts = r.texts[:0]
-		for _, text := range [...]struct {
-			to   *[]byte
-			from []byte
-		}{{&r.answer.UID, a.uid}, {&r.answer.Previous, a.previous}, {&r.answer.RawReason, a.word}} {
-			*text.to = keep(&r.texts, text.from)
-		}
+		r.answer.UID = keep(&r.texts, a.uid)
+		r.answer.Previous = keep(&r.texts, a.previous)
+		r.answer.RawReason = keep(&r.texts, a.word)
 	}
-	r.identity, err = identityOf(key)
-	return err
+	r.identity.Kind = normalize.Kind(key[0])
+	if err := decodeHash(&r.identity, key[1:identityLen]); err != nil {
+		place, _ := orderOf(key)
+		return fmt.Errorf("run %s: %w", r.runs[place].id, err)
+	}
+	return nil
 }
 
 // pair notes what a record says of its pair.
@@ -145,34 +154,32 @@ func (r *rowReader) pair(key []byte, d *decoder) error {
 	var p pair
 	p.take(d)
 	place, row := orderOf(key)
-	if d.err != nil || int(place) >= len(r.runs) {
-		return errDamagedSpill
+	if d.err != nil {
+		return d.err
 	}
-	if len(r.only.key) > 0 {
-		if err := r.pairs.add(r.only.key, r.only.value); err != nil {
+	r.said++
+	if r.said == 2 {
+		if err := r.pairs.add(r.last.key, r.last.value); err != nil {
 			return err
 		}
 	}
-	isFirst := len(r.only.key) == 0 && r.pairs.isEmpty()
-	r.only.key = appendPair(r.only.key[:0], p.id, p.hasID, r.runs[place].rank, row)
-	r.only.value = append(r.only.value[:0], d.rest...)
-	if isFirst {
+	r.last.key = appendPair(r.last.key[:0], p.id, p.hasID, r.runs[place].rank, row)
+	r.last.value = append(r.last.value[:0], d.rest...)
+	if r.said == 1 {
 		return nil
 	}
-	err := r.pairs.add(r.only.key, r.only.value)
-	r.only.key = r.only.key[:0]
-	return err
+	return r.pairs.add(r.last.key, r.last.value)
 }
 
 // end makes rows of the pairs of the identity.
 func (r *rowReader) end() error {
-	if len(r.only.key) > 0 {
-		err := r.life(r.only)
-		r.only.key = r.only.key[:0]
-		return err
-	}
-	if r.pairs.isEmpty() {
+	said := r.said
+	r.said = 0
+	switch said {
+	case 0:
 		return nil
+	case 1:
+		return r.life(r.last)
 	}
 	if err := r.pairs.finish(); err != nil {
 		return err

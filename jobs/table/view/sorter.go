@@ -141,5 +141,3 @@ func (s *sorter) all() iter.Seq2[record, error] {
 		}
 	}
 }
-
-func (s *sorter) isEmpty() bool { return len(s.entries) == 0 && s.file == nil }

@@ -48,7 +48,7 @@ func TestSorter(t *testing.T) {
 		if i != len(want) {
 			t.Fatalf("memory %d: %d records of %d", memory, i, len(want))
 		}
-		if err := s.reset(); err != nil || !s.isEmpty() {
+		if err := s.reset(); err != nil || len(s.entries) > 0 || s.file != nil {
 			t.Fatal(err)
 		}
 	}
