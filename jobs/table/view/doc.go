@@ -28,15 +28,15 @@
 // # How
 //
 // Each part is copied next to the spill, which shows by its checksum whether it is what its run wrote, and is read from
-// there. Each row becomes up to two records of a sort that spills to disk: what it answers, and what it says of the
-// life of its pair. The key puts the answers of an identity before its pairs, and the latest of both first. So one
-// pass over the sorted records suffices, however many pairs an identity has, and nothing but the current identity
-// is in memory.
+// there. Each row becomes a record of a sort that spills to disk. The records of an identity come out of it together,
+// that of the answer that counts first. What they say of pairs is sorted again, by pair and life, which is nothing to do
+// for the most, with one record, and can spill too: memory does not grow with the pairs of an identity.
 //
 // # Guarantees
 //
-// Memory is bounded by [Options], up to about 250 GB of spill (Memory*Memory/16 KiB), beyond which each further 64 MB
-// of records cost 16 KiB; in addition there are the current pages of a part and the names of input files. No
+// Memory is bounded by [Options], up to Memory*Memory/16 KiB of spill, which is 256 GB by default, and beyond which each
+// further Memory of records costs 16 KiB. In addition there are the current pages of a part, about 30 MB, 1 MB or one row
+// of results, and the names of input files. Nothing is allocated for a row. No
 // file outlives Close, nor an Open that failed. Files of the spill can be read by their owner only. They hold no more
 // than the parts do: no raw email or phone.
 //

@@ -98,25 +98,20 @@ func (r *blockReader) before(o *blockReader) bool {
 	return bytes.Compare(r.key, o.key) < 0
 }
 
-// merged yields the records of all blocks in order.
-func (s *sorter) merged(yield func(record, error) bool) {
+// merge hands over the records of all blocks in order.
+func (s *sorter) merge(f func(record) error) error {
 	heap, err := s.heap()
 	for err == nil && len(heap) > 0 {
-		if !yield(heap[0].record, nil) {
-			return
+		if err := f(heap[0].record); err != nil {
+			return err
 		}
-		switch err = heap[0].advance(); {
-		case errors.Is(err, io.EOF):
+		if err = heap[0].advance(); errors.Is(err, io.EOF) {
 			heap[0] = heap[len(heap)-1]
 			heap, err = heap[:len(heap)-1], nil
-			sink(heap, 0)
-		case err == nil:
-			sink(heap, 0)
 		}
+		sink(heap, 0)
 	}
-	if err != nil {
-		yield(record{}, err)
-	}
+	return err
 }
 
 // heap opens all blocks, the one with the smallest key first. They share the memory, but a buffer that is too small

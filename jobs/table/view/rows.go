@@ -65,6 +65,9 @@ type rowReader struct {
 	said  int
 	last  record
 	pairs *sorter
+	id    []byte // of the last pair, as it stands in keys
+
+	toSorted func(record) error // the method, which costs an allocation to be made a value
 
 	rows    []Row
 	arena   []byte // the texts of rows; those of older rows may lie where it was before it grew
@@ -76,6 +79,7 @@ type rowReader struct {
 func newRowReader(v *View, yield func(*Row) error) *rowReader {
 	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil), rows: make([]Row, 0, flushRows)}
 	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
+	r.toSorted = r.sorted
 	r.pairs = newSorter(v.sorted.memory/4, v.folder)
 	for i, f := range v.kept {
 		r.columns = append(r.columns, newKeptColumn(v.storage[i], f.Type))
@@ -85,19 +89,17 @@ func newRowReader(v *View, yield func(*Row) error) *rowReader {
 
 func (r *rowReader) read(ctx context.Context) error {
 	records := 0
-	for rec, err := range r.view.sorted.all() {
-		if records++; err == nil && records%1024 == 0 && ctx.Err() != nil {
-			err = context.Cause(ctx)
+	err := r.view.sorted.each(func(rec record) error {
+		if records++; records%1024 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		if err == nil {
-			err = r.record(rec)
-		}
-		if err != nil {
-			return err
-		}
+		return r.record(rec)
+	})
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err != nil {
+		return err
 	}
 	if err := r.end(); err != nil {
 		return err
@@ -184,21 +186,21 @@ func (r *rowReader) end() error {
 	if err := r.pairs.finish(); err != nil {
 		return err
 	}
-	var last []byte
-	for rec, err := range r.pairs.all() {
-		if err != nil {
-			return err
-		}
-		id := rec.key[:len(rec.key)-orderLen]
-		if bytes.Equal(id, last) { // the first of a pair is the one that counts
-			continue
-		}
-		last = append(last[:0], id...)
-		if err := r.life(rec); err != nil {
-			return err
-		}
+	r.id = r.id[:0]
+	if err := r.pairs.each(r.toSorted); err != nil {
+		return err
 	}
 	return r.pairs.reset()
+}
+
+// sorted takes the records of the pairs of an identity in order: the first of a pair is the one that counts.
+func (r *rowReader) sorted(rec record) error {
+	id := rec.key[:len(rec.key)-orderLen]
+	if bytes.Equal(id, r.id) { // none is empty
+		return nil
+	}
+	r.id = append(r.id[:0], id...)
+	return r.life(rec)
 }
 
 // life makes a row of the latest record of a pair.

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"iter"
 	"os"
 	"slices"
 )
@@ -127,17 +126,19 @@ func (s *sorter) reset() error {
 	return nil
 }
 
-// all yields the records in order. One is valid until the next. An error is the last that is yielded.
-func (s *sorter) all() iter.Seq2[record, error] {
+// each hands over the records in order, until there is an error. One is valid during the call.
+func (s *sorter) each(f func(record) error) error {
 	if s.file != nil {
-		return s.merged
+		return s.merge(f)
 	}
-	return func(yield func(record, error) bool) {
-		for _, e := range s.entries {
-			r, _, err := decodeRecord(s.arena[e.at:])
-			if !yield(r, err) || err != nil {
-				return
-			}
+	for _, e := range s.entries {
+		r, _, err := decodeRecord(s.arena[e.at:])
+		if err != nil {
+			return err
+		}
+		if err := f(r); err != nil {
+			return err
 		}
 	}
+	return nil
 }

@@ -39,14 +39,15 @@ func TestSorter(t *testing.T) {
 			t.Fatalf("memory %d: spilled is %t", memory, spilled)
 		}
 		i := 0
-		for r, err := range s.all() {
-			if err != nil || !bytes.Equal(r.key, want[i].key) || !bytes.Equal(r.value, want[i].value) {
-				t.Fatalf("memory %d: record %d is %x, not %x; %v", memory, i, r.key, want[i].key, err)
+		err := s.each(func(r record) error {
+			if !bytes.Equal(r.key, want[i].key) || !bytes.Equal(r.value, want[i].value) {
+				t.Fatalf("memory %d: record %d is %x, not %x", memory, i, r.key, want[i].key)
 			}
 			i++
-		}
-		if i != len(want) {
-			t.Fatalf("memory %d: %d records of %d", memory, i, len(want))
+			return nil
+		})
+		if err != nil || i != len(want) {
+			t.Fatalf("memory %d: %d records of %d, %v", memory, i, len(want), err)
 		}
 		if err := s.reset(); err != nil || len(s.entries) > 0 || s.file != nil {
 			t.Fatal(err)
@@ -84,12 +85,8 @@ func TestDamagedSpill(t *testing.T) {
 	if err := s.file.Truncate(s.size - 1); err != nil {
 		t.Fatal(err)
 	}
-	var last error
-	for _, err := range s.all() {
-		last = err
-	}
-	if !errors.Is(last, errDamagedSpill) {
-		t.Fatal(last)
+	if err := s.each(func(record) error { return nil }); !errors.Is(err, errDamagedSpill) {
+		t.Fatal(err)
 	}
 	if err := s.reset(); err != nil {
 		t.Fatal(err)

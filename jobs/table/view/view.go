@@ -13,7 +13,7 @@ import (
 
 // Options tunes a [View]. A zero field means its default.
 type Options struct {
-	Memory int64  // bytes of records that are sorted at once, and of buffers to merge them; default 64 MB
+	Memory int64  // bytes of records that are sorted at once, and of buffers to merge them; default 64 MB; each Rows a quarter more
 	Spill  string // the folder in which a folder for the spill is made; default that of the system
 }
 
@@ -37,7 +37,7 @@ type View struct {
 }
 
 // Open reads runs, which are those that [table.Live] returns, all rows of them, and sorts what they say. This takes
-// its time and, beyond Options.Memory, about 300 bytes of disk a row, and the size of the largest part. Neither
+// its time and, beyond Options.Memory, about 200 bytes of disk a row and its kept columns, and the size of the largest part. Neither
 // the table nor the runs are needed any more afterwards.
 func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *View, err error) {
 	o = o.withDefaults()
