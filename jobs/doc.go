@@ -1,5 +1,5 @@
 // Package jobs is what a run is: plan, work, commit. There is one file for each kind of job ([Map]) and for
-// each thing to do with a table ([Verify], [Inspect], [Clean]). A [Doctor], or for ID5 an [ID5Doctor], finds out why a job would fail.
+// each thing to do with a table ([Verify], [Inspect], [Clean], [Export]). A [Doctor], or for ID5 an [ID5Doctor], finds out why a job would fail.
 //
 // # A run
 //

@@ -11,6 +11,8 @@ const (
 	DatasetMapped      = "mapped"       // one row per input row and identifier column that has a raw UID
 	DatasetUnmapped    = "unmapped"     // the same without one, and why
 	DatasetRefreshFrom = "refresh_from" // the mapped rows again, as an index sorted by refresh_from
+
+	datasetExport = "export" // no dataset of a run, see [Export]
 )
 
 // Datasets returns the names of all datasets, in the order in which a part's files are published.

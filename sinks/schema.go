@@ -39,6 +39,7 @@ const (
 	mapped datasets = 1 << iota
 	unmapped
 	refresh
+	exported // no dataset of a run, see [Export]
 	every = mapped | unmapped | refresh
 )
 
@@ -50,6 +51,8 @@ func datasetOf(name string) datasets {
 		return unmapped
 	case DatasetRefreshFrom:
 		return refresh
+	case datasetExport:
+		return exported
 	}
 	return 0
 }
@@ -101,6 +104,9 @@ func putHash(c *column, r *Row) {
 
 // contractColumns returns the columns of a dataset but for the kept ones.
 func contractColumns(in datasets) []columnSpec {
+	if in == exported {
+		return exportColumns()
+	}
 	var columns []columnSpec
 	for _, c := range allColumns() {
 		if c.in&in != 0 {

@@ -116,7 +116,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.demo(), a.mapCommand(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
+	root.AddCommand(a.demo(), a.mapCommand(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
 	for _, c := range root.Commands() {
 		c.Long += "\n\n" + exitCodesHelp
 		if c.Args == nil {

@@ -1,0 +1,166 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"mapper/client"
+	"mapper/client/objects"
+	"mapper/jobs/table"
+	"mapper/jobs/table/view"
+	"mapper/sinks"
+)
+
+// Export writes the current state of a table, its view, as plain Parquet: one row for each live pair of id and identity,
+// in the order of type, hash and id, for readers that know nothing of runs.
+type Export struct {
+	From        string // the table
+	Out         string // a folder that has nothing in it; it gets part-00001.parquet and so on, and at the end _SUCCESS
+	Store       *objects.Store
+	Compression sinks.Compression
+	Memory      int64 // byte budget; default 192 MB
+	Version     string
+}
+
+// Exported is what an export has written.
+type Exported struct {
+	Type     string           `json:"type"` // "export"
+	Table    string           `json:"table"`
+	Out      string           `json:"out"`
+	Runs     []string         `json:"runs"`     // whose view it is
+	Rows     int64            `json:"rows"`     // live pairs
+	Mapped   int64            `json:"mapped"`   // of them with a raw UID
+	Unmapped map[string]int64 `json:"unmapped"` // the others, by reason
+	Files    []sinks.File     `json:"files"`
+	Seconds  float64          `json:"seconds"`
+}
+
+// Do writes the export. Files become visible at its end, one at once after the other, and _SUCCESS after them.
+func (e Export) Do(ctx context.Context) (*Exported, error) {
+	began := time.Now()
+	if e.Memory == 0 {
+		e.Memory = DefaultMemory
+	}
+	t, _, runs, err := openTable(ctx, e.Store, e.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := e.folder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &Exported{Type: "export", Table: e.From, Out: e.Out, Runs: []string{}, Unmapped: map[string]int64{}}
+	live := table.Live(runs)
+	for _, r := range live {
+		out.Runs = append(out.Runs, r.ID)
+	}
+	v, err := view.Open(ctx, t, live, view.Options{Memory: e.Memory / 3})
+	if err != nil {
+		return nil, err
+	}
+	err = e.write(ctx, v, to, out)
+	if err = errors.Join(err, v.Close()); err != nil {
+		return nil, err
+	}
+	out.Seconds = time.Since(began).Seconds()
+	return out, nil
+}
+
+// folder returns the folder that the export goes into, if there is nothing in it.
+func (e *Export) folder(ctx context.Context) (*objects.Bucket, error) {
+	to, err := e.Store.Bucket(ctx, e.Out)
+	var storage *objects.Error
+	switch {
+	case errors.As(err, &storage):
+		return nil, fmt.Errorf("--out: %w", err)
+	case err != nil:
+		return nil, usagef("--out: %v", err)
+	}
+	there, err := to.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(there) > 0 {
+		return nil, usagef("--out %s has something in it, %s for example; an export needs a folder of its own", e.Out, there[0])
+	}
+	return to, nil
+}
+
+// write writes the live rows of a view.
+func (e *Export) write(ctx context.Context, v *view.View, to *objects.Bucket, out *Exported) error {
+	w, err := sinks.NewExport(to, sinks.Options{Compression: e.Compression, Kept: v.Kept(), CreatedBy: "mapper " + e.Version})
+	if err != nil {
+		return err
+	}
+	if err := e.rows(ctx, v, w, out); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	if out.Files, err = w.Publish(); err != nil {
+		err = errors.Join(err, w.Abort())
+		if len(out.Files) > 0 {
+			err = fmt.Errorf("%w; %s and others were published before, and there is no _SUCCESS: remove them, or choose another --out", err, out.Files[0].Path)
+		}
+		return err
+	}
+	if err := to.CreateIfAbsent(ctx, "_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func (e *Export) rows(ctx context.Context, v *view.View, w *sinks.Export, out *Exported) error {
+	var row sinks.Row
+	for r, err := range v.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		if !r.Live {
+			continue
+		}
+		row = sinks.Row{
+			ID: r.ID, HasID: r.HasID, Identity: r.Identity, HasKind: true, HasHash: true,
+			SourceFile: r.SourceFile, SourceColumn: r.SourceColumn, SourceRow: r.SourceRow, MappedAt: r.Answer.MappedAt,
+			UID: r.Answer.UID, Previous: r.Answer.Previous, RefreshFrom: r.Answer.RefreshFrom, RawReason: r.Answer.RawReason,
+			Kept: r.Kept, KeptRow: r.KeptRow,
+		}
+		out.Rows++
+		if r.Answer.Status == client.Mapped {
+			out.Mapped++
+		} else {
+			row.Reason = reasonOf(r.Answer.Status)
+			out.Unmapped[row.Reason.String()]++
+		}
+		if err := w.Add(ctx, &row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reasonOf says why an identity has no raw UID.
+func reasonOf(s client.Status) sinks.Reason {
+	switch s {
+	case client.OptOut:
+		return sinks.ReasonOptOut
+	case client.Invalid:
+		return sinks.ReasonInvalidIdentifier
+	}
+	return sinks.ReasonUnknown
+}
+
+// String writes what was exported for people.
+func (e *Exported) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s of %s = %s mapped", e.Out, counted(e.Rows, "live row", "live rows"), counted(int64(len(e.Runs)), "run", "runs"), humanize.Comma(e.Mapped))
+	for _, reason := range sortedKeys(e.Unmapped) {
+		fmt.Fprintf(&b, " + %s %s", humanize.Comma(e.Unmapped[reason]), reason)
+	}
+	fmt.Fprintf(&b, "; %s in %s", counted(int64(len(e.Files)), "file", "files"), time.Duration(e.Seconds*float64(time.Second)).Round(10*time.Millisecond))
+	return b.String()
+}

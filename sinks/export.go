@@ -1,0 +1,128 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/client/objects"
+)
+
+// exportFileRows is how many rows a file of an export has. Each file keeps a few megabytes of memory until the end.
+const exportFileRows = 20_000_000
+
+// exportColumns returns the columns of an export but for the kept ones: those of mapped and unmapped together, as far
+// as they are about what is and not about what has changed.
+func exportColumns() []columnSpec {
+	return []columnSpec{
+		{"id", text, exported, exported, putID},
+		{"identity_type", word, exported, 0, putType},
+		{"identity_hash", random, exported, 0, putHash},
+		{"current_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.UID) }},
+		{"previous_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
+		{"refresh_from", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) }},
+		{"reason", word, exported, exported, putReasonOf},
+		{"raw_reason", text, exported, exported, func(c *column, r *Row) { c.textOrNull(r.RawReason) }},
+		{"source_file", word, exported, exported, func(c *column, r *Row) { c.wordOrNull(r.SourceFile) }},
+		{"source_column", word, exported, exported, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
+		{"source_row", number, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
+		{"mapped_at", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.MappedAt) }},
+	}
+}
+
+func putReasonOf(c *column, r *Row) {
+	if len(r.UID) > 0 {
+		c.null()
+		return
+	}
+	c.word(r.Reason.String())
+}
+
+// Export writes plain Parquet for readers that know nothing of runs: files part-00001.parquet and so on in one folder, in
+// the order of the rows. Nothing is visible before [Export.Publish]. It is for one goroutine.
+type Export struct {
+	bucket *objects.Bucket
+	open   *table
+	done   []*table // finished and not published: each has its file and counts, and no columns
+}
+
+// NewExport begins an export into a bucket. It fails on kept columns that cannot be written, as [New] does.
+func NewExport(b *objects.Bucket, opts Options) (*Export, error) {
+	opts = opts.withDefaults()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	press, err := newCompressor(opts.Compression)
+	if err != nil {
+		return nil, err
+	}
+	open, err := newTable(datasetExport, opts.RowGroupRows, opts, press)
+	return &Export{bucket: b, open: open}, err
+}
+
+// Add appends a row. Without a UID it has a reason. Change and RejectedBy mean nothing. The context is for the whole
+// export, up to Publish.
+func (e *Export) Add(ctx context.Context, r *Row) error {
+	check := r.checkUnmapped
+	if len(r.UID) > 0 {
+		check = r.checkMapped
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	if e.open.rows == exportFileRows {
+		if err := e.next(); err != nil {
+			return err
+		}
+	}
+	if e.open.file == nil {
+		var err error
+		if e.open.file, err = newParquetFile(ctx, e.bucket, fmt.Sprintf("part-%05d.parquet", len(e.done)+1), e.open.layout); err != nil {
+			return err
+		}
+	}
+	return e.open.add(r)
+}
+
+// next finishes the open file and makes room for another.
+func (e *Export) next() error {
+	t := e.open
+	if err := t.finish(); err != nil {
+		return err
+	}
+	e.done = append(e.done, &table{dataset: t.dataset, file: t.file, rows: t.rows, bounds: t.bounds})
+	t.file = nil
+	t.clear()
+	return nil
+}
+
+// Publish makes all files visible, one at once after the other. After an error those before are.
+func (e *Export) Publish() (files []File, err error) {
+	if e.open.file != nil {
+		if err := e.next(); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range e.done {
+		f, err := t.publish()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// Abort drops what is not published.
+func (e *Export) Abort() error {
+	err := e.open.abort()
+	for _, t := range e.done {
+		err = errors.Join(err, t.abort())
+	}
+	return err
+}
+
+// ExportSchema returns the columns of an export, the kept ones last.
+func ExportSchema(kept []arrow.Field) *arrow.Schema { return Schema(datasetExport, kept) }
