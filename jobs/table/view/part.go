@@ -7,27 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"mapper/client/objects"
 	"mapper/sinks"
+	"mapper/sources"
 )
-
-// batchRows is how many rows of a part are read at once.
-const batchRows = 2048
 
 // partReader turns the rows of parts into records.
 type partReader struct {
 	bucket *objects.Bucket
 	folder string
+	store  objects.Store // of the folder
 	words  *words
 	to     *sorter
 
@@ -52,13 +48,8 @@ func (p *partReader) readPart(ctx context.Context, r *run, part sinks.File, row 
 	if err := p.fetch(ctx, part, local); err != nil {
 		return err
 	}
-	f, err := os.Open(local)
-	if err != nil {
-		return spillError(err)
-	}
 	defer func() { err = errors.Join(err, os.Remove(local)) }()
-	defer f.Close()
-	if err := p.readRows(ctx, r, part, f, row); err != nil {
+	if err := p.readRows(ctx, r, part, local, row); err != nil {
 		return fmt.Errorf("%s: %w", p.bucket.URI(part.Path), err)
 	}
 	return nil
@@ -114,21 +105,16 @@ func (p *partReader) copy(ctx context.Context, to io.Writer, from io.Reader) (su
 }
 
 // readRows reads the rows of a part from its copy.
-func (p *partReader) readRows(ctx context.Context, r *run, part sinks.File, f *os.File, row uint64) error {
-	properties := parquet.NewReaderProperties(nil)
-	properties.BufferedStreamEnabled = true // else a whole column of a row group is in memory at once
-	parquetFile, err := file.NewParquetReader(f, file.WithReadProps(properties))
+func (p *partReader) readRows(ctx context.Context, r *run, part sinks.File, local string, row uint64) error {
+	copied, err := p.store.Stat(ctx, local)
 	if err != nil {
 		return err
 	}
-	reader, err := pqarrow.NewFileReader(parquetFile, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
+	in, err := sources.Inspect(ctx, copied, sources.Options{Store: &p.store, Format: sources.Parquet})
 	if err != nil {
 		return err
 	}
-	schema, err := reader.Schema()
-	if err != nil {
-		return err
-	}
+	schema := schemaOf(in)
 	if err := checkSchema(schema, part.Dataset); err != nil {
 		return err
 	}
@@ -138,21 +124,27 @@ func (p *partReader) readRows(ctx context.Context, r *run, part sinks.File, f *o
 			return err
 		}
 	}
-	records, err := reader.GetRecordReader(ctx, columns, nil)
-	if err != nil {
-		return err
-	}
-	defer records.Release()
-	return p.readBatches(ctx, r, part, records, row)
+	return p.readBatches(ctx, r, part, in.Batches(ctx, columns, sources.Position{}), row)
 }
 
-func (p *partReader) readBatches(ctx context.Context, r *run, part sinks.File, records pqarrow.RecordReader, row uint64) error {
+func schemaOf(in *sources.Input) *arrow.Schema {
+	fields := make([]arrow.Field, len(in.Layout.Columns))
+	for i, c := range in.Layout.Columns {
+		fields[i] = arrow.Field{Name: c.Name, Type: c.Type, Nullable: true}
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+func (p *partReader) readBatches(ctx context.Context, r *run, part sinks.File, batches iter.Seq2[*sources.Batch, error], row uint64) error {
 	var read int64
-	for records.Next() {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	for from, err := range batches {
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
-		b, err := newBatch(records.Record(), r, part.Dataset)
+		if err != nil {
+			return err
+		}
+		b, err := newBatch(from.Record, r, part.Dataset)
 		if err != nil {
 			return err
 		}
@@ -164,10 +156,7 @@ func (p *partReader) readBatches(ctx context.Context, r *run, part sinks.File, r
 		}
 		read += int64(b.rows)
 	}
-	if err := records.Err(); err != nil && !errors.Is(err, io.EOF) { // with which the library ends
-		return err
-	}
-	if read != part.Rows { // it drops some errors and returns what it has
+	if read != part.Rows {
 		return fmt.Errorf("%d rows can be read, and its run wrote %d", read, part.Rows)
 	}
 	return nil
