@@ -40,7 +40,7 @@ const (
 	unmapped
 	refresh
 	exported // no dataset of a run, see [Export]
-	every = mapped | unmapped | refresh
+	every    = mapped | unmapped | refresh
 )
 
 func datasetOf(name string) datasets {

@@ -80,7 +80,7 @@ func TestLeaseLost(t *testing.T) {
 	<-working.Done()
 	asked := false
 	l.sure = func(context.Context) { asked = true }
-	if err := l.Check(t.Context()); !asked || err != context.Cause(working) {
+	if err := l.Check(t.Context()); !asked || !errors.Is(err, context.Cause(working)) {
 		t.Errorf("asked %v, got %v", asked, err)
 	}
 	if err := context.Cause(working); !errors.Is(err, ErrFenced) || !strings.Contains(err.Error(), "run r") {
