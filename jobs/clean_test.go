@@ -41,8 +41,8 @@ func TestClean(t *testing.T) {
 			out := open(t).URI + "/table"
 			s, url := operator(t, sandbox.Options{})
 			job := func(run string) jobs.Map {
-				m := job(s, url, writePeople(t, 4000), out)
-				m.Columns.ID, m.RunID, m.PartRows, m.MaxBatch, m.MaxInFlight, m.Store = "id", run, 500, 100, 2, store
+				m := job(s, url, writePeople(t, 1000), out)
+				m.Columns.ID, m.RunID, m.PartRows, m.MaxBatch, m.MaxInFlight, m.Store = "id", run, 125, 50, 2, store
 				return m
 			}
 			for _, run := range []string{"whole", "replaced"} {
@@ -52,7 +52,7 @@ func TestClean(t *testing.T) {
 			}
 			for _, run := range []string{"begun", "aborted", "worked-on"} {
 				m := job(run)
-				m.Limit = int64(3000 + len(run))
+				m.Limit = int64(800 + len(run))
 				interrupted(t, m)
 			}
 			tb, err := table.Open(t.Context(), store, out)

@@ -321,7 +321,7 @@ func (in *crashInput) points(t *testing.T, storage string) (points []crashPoint)
 // spread chooses steps, the first and the last of which are among them.
 func spread(t *testing.T, n int, order crashOrder) (chosen []int) {
 	t.Helper()
-	each := map[crashOrder]int{inTurn: (n-1)/3 + 1, atOnce: n}[order] // 4 of them and 2
+	each := map[crashOrder]int{inTurn: (n-1)/2 + 1, atOnce: n}[order] // 3 of them and 2
 	switch all := os.Getenv("MAPPER_CRASH"); {
 	case all != "":
 		each = 1
