@@ -265,7 +265,39 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	if _, err := in.Write([]byte("email\na@example.com\n")); err != nil {
 		t.Fatal(err)
 	}
-	interrupt(t, c, func(output string) bool { return strings.Contains(output, "standard input") })
+	said := interrupt(t, c, func(output string) bool { return strings.Contains(output, "standard input") })
+	if !strings.Contains(said, "interrupted; standard input cannot be read again, so start over") || strings.Contains(said, "the same command") {
+		t.Errorf("it does not say what is next:\n%s", said)
+	}
+}
+
+// TestInterruptedInput interrupts a run of standard input in its middle: it says how to be rid of the rest, and that
+// command works.
+func TestInterruptedInput(t *testing.T) {
+	_, env := inProcess(t, sandbox.Options{Latency: 10 * time.Millisecond})
+	out := filepath.Join(t.TempDir(), "out")
+	emails := filepath.Join(t.TempDir(), "emails.csv")
+	writeEmails(t, emails, 60_000) // more than it looks at before it begins
+	text, err := os.ReadFile(emails)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := command(t, env, "map", "-", "--out", out, "--run-id", "r", "--part-rows", "5000")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = in.Write(text) }() // and does not end
+	said := interrupt(t, c, func(string) bool {
+		found, err := filepath.Glob(filepath.Join(out, "_runs", "r", "progress", "*.json"))
+		return err == nil && len(found) > 0
+	})
+	if want := "so start over; mapper clean " + out + " --run r --yes removes what is left of this run"; !strings.Contains(said, want) {
+		t.Fatalf("it does not say %q\n%s", want, said)
+	}
+	if code, output := runToEnd(t, command(t, env, "clean", out, "--run", "r", "--yes")); code != exitDone {
+		t.Fatalf("exit code %d\n%s", code, output)
+	}
 }
 
 // interrupt starts a command, sends it SIGTERM when it is ready, and wants exit code 3 within 20 seconds. It

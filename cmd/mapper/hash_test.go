@@ -52,6 +52,8 @@ func TestHashInterruptedExitCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said safeBuffer
+	c.Stderr = &said
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +75,9 @@ func TestHashInterruptedExitCode(t *testing.T) {
 	_ = c.Wait() // the exit code says it
 	if code := c.ProcessState.ExitCode(); code != exitInterrupted {
 		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	if want := "mapper: interrupted; run the command again\n"; !strings.HasSuffix(said.String(), want) {
+		t.Errorf("it says %q, want %q", said.String(), want)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,7 +41,8 @@ type app struct {
 	metricsListen                 string
 	json                          bool
 	log                           *slog.Logger
-	monitor                       jobs.Monitor // of the job that the command runs
+	records                       atomic.Pointer[slog.Logger] // the log, if it is to be all that standard error holds
+	monitor                       jobs.Monitor                // of the job that the command runs
 }
 
 // run runs one command and returns its exit code.
@@ -53,11 +55,20 @@ func (a *app) run(ctx context.Context, args []string) int {
 	code := exitCode(err)
 	switch {
 	case code == exitInterrupted:
-		fmt.Fprintln(a.stderr, "mapper: interrupted; the same command continues an unfinished run")
+		a.say(slog.LevelWarn, interruptionOf(err).Error(), "exit_code", code)
 	case err != nil:
-		fmt.Fprintln(a.stderr, "mapper:", err)
+		a.say(slog.LevelError, err.Error(), "exit_code", code)
 	}
 	return code
+}
+
+// say writes a line to standard error that is no record of the log: unless nothing else may stand there.
+func (a *app) say(level slog.Level, message string, args ...any) {
+	if log := a.records.Load(); log != nil {
+		log.Log(context.Background(), level, message, args...)
+		return
+	}
+	fmt.Fprintln(a.stderr, "mapper:", message)
 }
 
 // stopWithin is how long stopping in good order may take. Schedulers kill after 30 seconds.
@@ -73,7 +84,7 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 		if _, ok := <-got; !ok {
 			return
 		}
-		fmt.Fprintln(a.stderr, "mapper: stopping in good order (once more to stop at once)")
+		a.say(slog.LevelWarn, "stopping in good order (once more to stop at once)")
 		cancel()
 		select {
 		case _, ok := <-got:
@@ -101,9 +112,6 @@ func (a *app) root() *cobra.Command {
 			"  mapper map customers.csv --id customer_id --out ids/uid2",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.setUpLog()
-		},
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -111,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
-	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto, plain, json or off")
+	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto (json with --log-format json), plain, json or off")
 	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, run and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -122,8 +130,19 @@ func (a *app) root() *cobra.Command {
 		if c.Args == nil {
 			c.Args = noArgs
 		}
+		c.Args = a.logged(c.Args)
 	}
 	return root
+}
+
+// logged sets up the log before arguments are looked at: what is wrong with them is the first that it may have to say.
+func (a *app) logged(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := a.setUpLog(); err != nil {
+			return err
+		}
+		return check(c, args)
+	}
 }
 
 func noArgs(c *cobra.Command, args []string) error {
@@ -144,6 +163,7 @@ func (a *app) setUpLog() error {
 		a.log = slog.New(slog.NewTextHandler(a.stderr, opts))
 	case "json":
 		a.log = slog.New(slog.NewJSONHandler(a.stderr, opts))
+		a.records.Store(a.log)
 	default:
 		return usagef("--log-format %q is neither text nor json", a.logFormat)
 	}

@@ -228,8 +228,14 @@ func (a *app) begin(job *jobs.Map) (stop func()) {
 	return a.watch(job.Monitor)
 }
 
-// runMap runs a job with progress and prints its summary.
+// runMap runs a job whose run can be continued.
 func (a *app) runMap(ctx context.Context, job jobs.Map) error {
+	summary, err := a.perform(ctx, job)
+	return interruptedJob(err, &job, summary)
+}
+
+// perform runs a job with progress and prints its summary.
+func (a *app) perform(ctx context.Context, job jobs.Map) (*jobs.Summary, error) {
 	stop := a.begin(&job)
 	summary, err := job.Run(ctx)
 	stop()
@@ -238,7 +244,7 @@ func (a *app) runMap(ctx context.Context, job jobs.Map) error {
 			err = printed
 		}
 	}
-	return err
+	return summary, err
 }
 
 // print writes a result for people, or as JSON.

@@ -56,9 +56,13 @@ func (a *app) display() (display, time.Duration) {
 	file, isFile := a.stderr.(*os.File)
 	mode := a.progress
 	if mode == "auto" {
-		mode = "plain"
-		if isFile && term.IsTerminal(int(file.Fd())) {
+		switch {
+		case a.logFormat == "json": // whoever reads that wants no other lines between
+			mode = "json"
+		case isFile && term.IsTerminal(int(file.Fd())):
 			mode = "bar"
+		default:
+			mode = "plain"
 		}
 	}
 	switch mode {
@@ -67,7 +71,11 @@ func (a *app) display() (display, time.Duration) {
 	case "plain":
 		return plain{a.stderr}, 10 * time.Second
 	case "json":
-		return jsonLines{json.NewEncoder(a.stderr)}, time.Second
+		every := time.Second
+		if a.progress == "auto" {
+			every = 10 * time.Second // as in plain lines: nobody asked for more
+		}
+		return jsonLines{json.NewEncoder(a.stderr)}, every
 	}
 	return nil, 0
 }
