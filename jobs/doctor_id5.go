@@ -73,7 +73,7 @@ func (p *id5Patient) format() Check {
 // address looks whether the base URL can be one. It leaves the credentials aside: those here are of nobody.
 func (p *id5Patient) address() Check {
 	if _, err := id5.New(id5.Options{BaseURL: p.BaseURL, Partner: "0", Token: client.NewSecret("nobody")}); err != nil {
-		return failed(err)
+		return failed(baseURLError("id5", err))
 	}
 	base := strings.TrimRight(strings.TrimSpace(p.BaseURL), "/")
 	var err error

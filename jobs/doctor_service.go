@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"strings"
@@ -51,15 +50,14 @@ func (p *patient) format() Check {
 	return fine("the key is plain text, the secret 32 bytes in base64")
 }
 
-// address looks whether the base URL can be one. It leaves the credentials aside: those here are of nobody.
+// address looks whether the base URL can be one.
 func (p *patient) address() Check {
-	nobody := client.NewSecret(base64.StdEncoding.EncodeToString(make([]byte, 32)))
-	if _, err := uid2.New(uid2.Options{Service: p.Service, BaseURL: p.BaseURL, APIKey: nobody, ClientSecret: nobody}); err != nil {
+	if err := checkBaseURL(p.Service, p.BaseURL); err != nil {
 		return failed(err)
 	}
 	base, dropped := uid2.CleanBaseURL(p.BaseURL)
 	var err error
-	if p.url, err = url.Parse(base); err != nil { // New has read it already
+	if p.url, err = url.Parse(base); err != nil { // it has been read already
 		return failed(err)
 	}
 	if strings.Trim(dropped, "/") != "" {

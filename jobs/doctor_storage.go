@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"syscall"
 	"time"
 
 	"mapper/client/objects"
@@ -95,11 +94,11 @@ func (p *place) look(ctx context.Context) Check {
 // denied is what failed says, but for local files: the system says less of them than a storage in the cloud.
 func (p *place) denied(err error) Check {
 	var cloud *objects.Error
-	if errors.As(err, &cloud) || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+	if errors.As(err, &cloud) || !isDenied(err) {
 		return failed(err)
 	}
 	c := failed(&objects.Error{URI: p.out, Kind: fs.ErrPermission, Err: err})
-	c.Detail, c.Remedy = err.Error(), "let this user read and write there, or give another --out"
+	c.Detail, c.Remedy = err.Error(), letWrite
 	return c
 }
 

@@ -78,6 +78,11 @@ func wordsFor(email, word string) map[normalize.ID]string {
 
 func isNil(err error) bool { return err == nil }
 
+func isUsage(err error) bool {
+	var usage *jobs.UsageError
+	return errors.As(err, &usage)
+}
+
 // The checks: credentials, key and secret, base url, dns, connection, clock, identity/map, answers, opt-out.
 func TestDoctorService(t *testing.T) {
 	otherSecret := client.NewSecret(base64.StdEncoding.EncodeToString([]byte("another secret, 32 bytes of it..")))
@@ -123,8 +128,8 @@ func TestDoctorService(t *testing.T) {
 		{name: "clock off", faults: sandbox.Faults{Skew: 45 * time.Second}, want: "ooooofooo", says: []string{"off by 45 s, behind"}, class: isRefused},
 		{name: "clock far off", faults: sandbox.Faults{Skew: -time.Hour}, want: "oooooffss", says: []string{"off by 3600 s, ahead", "Request too old"}, class: isRefused},
 		{name: "version in the base URL", change: func(d *jobs.Doctor) { d.BaseURL += "/v2/" }, want: "oowoooooo", says: []string{`the "/v2/" at its end`}, class: isNil},
-		{name: "http to elsewhere", change: func(d *jobs.Doctor) { d.BaseURL = "http://operator.invalid" }, want: "oofssssss", says: []string{"plain http"}, class: isRefused},
-		{name: "of the other service", change: func(d *jobs.Doctor) { d.BaseURL = "https://prod.euid.eu" }, want: "oofssssss", says: []string{"euid-prod"}, class: isRefused},
+		{name: "http to elsewhere", change: func(d *jobs.Doctor) { d.BaseURL = "http://operator.invalid" }, want: "oofssssss", says: []string{"plain http"}, class: isUsage},
+		{name: "of the other service", change: func(d *jobs.Doctor) { d.BaseURL = "https://prod.euid.eu" }, want: "oofssssss", says: []string{"euid-prod"}, class: isUsage},
 		{name: "no such host", change: func(d *jobs.Doctor) { d.BaseURL = "https://operator.invalid" }, want: "ooofsssss", says: []string{"operator.invalid has no address"}, class: isUnreachable},
 		{name: "port closed", change: func(d *jobs.Doctor) { d.BaseURL = "http://" + closed.Addr().String() }, want: "oooofssss", says: []string{"connection refused"}, class: isUnreachable},
 		{name: "silence", change: func(d *jobs.Doctor) { d.BaseURL = "http://" + silent.Addr().String() }, want: "oooofssss", says: []string{"no connection to"}, class: isUnreachable},
@@ -203,11 +208,11 @@ func TestDoctorEveryStorage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			about, err := table.Encode(table.About{Version: table.Version, Service: "uid2", Environment: "127.0.0.1"})
+			there, err := table.Open(t.Context(), store, d.Out)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := b.CreateIfAbsent(t.Context(), "_runs/table.json", about); err != nil {
+			if err := there.Claim(t.Context(), "uid2", "127.0.0.1"); err != nil {
 				t.Fatal(err)
 			}
 			if err := checkStorage(t, d, "ooooo", "it is one of uid2, environment 127.0.0.1"); err != nil {

@@ -54,6 +54,8 @@ type File struct {
 	RunID        string            `yaml:"run_id"`
 	Fresh        bool              `yaml:"fresh"`
 	Shard        Shard             `yaml:"shard"`
+
+	APIKeyName, SecretKeyName string `yaml:"-"` // the credentials' file, line and key, if they are given
 }
 
 // FileColumns are the settings of a job file that name columns, as in [Columns].
@@ -103,7 +105,16 @@ func ReadFile(path string, o FileOptions) (*File, error) {
 			return nil, err
 		}
 	}
+	d.file.APIKeyName, d.file.SecretKeyName = d.named("api_key"), d.named("secret_key")
 	return &d.file, d.check()
+}
+
+// named returns what messages call a setting that is given: file, line and key.
+func (d *decoder) named(key string) string {
+	if g, ok := d.given[key]; ok {
+		return g.where + ": " + key
+	}
+	return ""
 }
 
 // check finds what no single value shows: what is missing, and what Map itself refuses.
@@ -141,6 +152,7 @@ func (f *File) Map() Map {
 		Out: f.Out, Compression: f.Compression, PartRows: f.PartRows, PartBytes: int64(f.PartBytes), PartInterval: f.PartInterval,
 		MaxBatch: f.MaxBatch, MaxInFlight: f.MaxInFlight, MaxRPS: f.MaxRPS, GiveUpAfter: f.GiveUpAfter,
 		Memory: int64(f.Memory), MaxInvalid: f.MaxInvalid, AllowEmpty: f.AllowEmpty, Limit: f.Limit, RunID: f.RunID, Fresh: f.Fresh, Shard: f.Shard,
+		APIKeyName: f.APIKeyName, ClientSecretName: f.SecretKeyName,
 	}
 	if f.MaxPoison != nil {
 		m.MaxPoison = PoisonLimit(*f.MaxPoison)

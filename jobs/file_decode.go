@@ -55,7 +55,11 @@ func newDecoder(path string, o FileOptions) *decoder {
 // fieldsOf lists the settings of a struct by its yaml tags, those of columns among them.
 func fieldsOf(prefix string, of reflect.Value) (fields []keyedField) {
 	for i := range of.NumField() {
-		key := prefix + of.Type().Field(i).Tag.Get("yaml")
+		name := of.Type().Field(i).Tag.Get("yaml")
+		if name == "-" {
+			continue // no setting
+		}
+		key := prefix + name
 		if columns, ok := of.Field(i).Addr().Interface().(*FileColumns); ok {
 			fields = append(fields, fieldsOf(key+".", reflect.ValueOf(columns).Elem())...)
 			continue

@@ -94,6 +94,7 @@ fresh: ${YES}
 	}
 	want := jobs.Map{
 		Service: uid2.EUID, BaseURL: "http://localhost:1", Environment: "here", APIKey: got.APIKey, ClientSecret: got.ClientSecret,
+		APIKeyName: "job.yaml:6: api_key", ClientSecretName: "job.yaml:7: secret_key",
 		Inputs: []string{"a.csv", "b.csv"}, Format: sources.CSV, Encoding: "windows-1252", Delimiter: ";", Quote: "none",
 		Columns: jobs.Columns{ID: "key", Email: []string{"email", "mail"}, Phone: []string{"mobile"}, EmailHash: []string{"eh"},
 			PhoneHash: []string{"ph"}, PhoneRegionColumn: "cc", Keep: []string{"x", "1"}, AllowRaw: true},

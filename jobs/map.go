@@ -68,6 +68,8 @@ type Map struct {
 	Version string       // of the program, for the service and the files
 	Log     *slog.Logger // default: none
 	Monitor *Monitor     // told what the run is doing; may be nil
+
+	APIKeyName, ClientSecretName string // what messages call these two; default: the variables that the command reads
 }
 
 // Hygiene says whether junk around identifiers is stripped before they are normalized.
@@ -148,6 +150,9 @@ func (m *Map) misread() string {
 }
 
 func (m *Map) check() error {
+	if err := checkBaseURL(m.Service, m.BaseURL); err != nil {
+		return err
+	}
 	switch {
 	case len(m.Inputs) == 0:
 		return usagef("no input; name a file, a folder, a glob, or - for standard input")
@@ -182,6 +187,11 @@ func (m *Map) check() error {
 // Run runs the job: it continues an unfinished run of the same job or plans a new one, works it off, and
 // commits it. On an error the summary says how far it got, if it got anywhere.
 func (m Map) Run(ctx context.Context) (*Summary, error) {
+	summary, err := m.run(ctx)
+	return summary, m.advised(err)
+}
+
+func (m Map) run(ctx context.Context) (*Summary, error) {
 	began := time.Now()
 	m, err := m.withDefaults()
 	if err != nil {
@@ -273,14 +283,16 @@ func committed(ctx context.Context, t *table.Table, id string) (*table.Manifest,
 
 func (m *Map) client(retries *retryLog) (*uid2.Client, error) {
 	return uid2.New(uid2.Options{
-		Service:      m.Service,
-		BaseURL:      m.BaseURL,
-		APIKey:       m.APIKey,
-		ClientSecret: m.ClientSecret,
-		MaxBatch:     m.MaxBatch,
-		MaxPoison:    m.MaxPoison,
-		Version:      m.Version,
-		Logger:       m.Log,
+		Service:          m.Service,
+		BaseURL:          m.BaseURL,
+		APIKey:           m.APIKey,
+		ClientSecret:     m.ClientSecret,
+		APIKeyName:       m.APIKeyName,
+		ClientSecretName: m.ClientSecretName,
+		MaxBatch:         m.MaxBatch,
+		MaxPoison:        m.MaxPoison,
+		Version:          m.Version,
+		Logger:           m.Log,
 		Transport: transport.Options{
 			MaxInFlight: m.inFlight(),
 			MaxRPS:      m.rps(),

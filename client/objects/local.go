@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 const tempPrefix = ".tmp-"
@@ -181,9 +182,9 @@ func (l local) create(_ context.Context, key string) (upload, error) {
 	temp := filepath.Join(filepath.Dir(path), tempPrefix+rand.Text())
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return nil, err
+		return nil, about(path, err)
 	}
-	return &localUpload{File: f, path: path}, nil
+	return &localUpload{file: f, path: path}, nil
 }
 
 // put creates a file from all its bytes. Somebody who sweeps the folder, because a run is over, may take its temporary
@@ -208,49 +209,68 @@ func (l local) putOnce(ctx context.Context, key string, data []byte) error {
 	return u.Close()
 }
 
-// localUpload is a temporary file on its way to its name.
+// localUpload is a temporary file on its way to its name, which is what its errors speak of.
 type localUpload struct {
-	*os.File
+	file *os.File
 	path string
+}
+
+// about returns an error of the system about a temporary file as one about the file that it was to become.
+func about(path string, err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &link):
+		return &fs.PathError{Op: "create", Path: path, Err: link.Err}
+	case errors.As(err, &file):
+		return &fs.PathError{Op: file.Op, Path: path, Err: file.Err}
+	}
+	return err
+}
+
+// Write appends to the file.
+func (u *localUpload) Write(data []byte) (int, error) {
+	n, err := u.file.Write(data)
+	return n, about(u.path, err)
 }
 
 // Close links the file to its name: link(2) fails where there is a file, and shows nothing half-written.
 func (u *localUpload) Close() error {
 	// The content has to be on disk before the name is, and the name before anybody builds upon it.
-	err := u.Sync()
-	err = errors.Join(err, u.File.Close())
+	err := about(u.path, u.file.Sync())
+	err = errors.Join(err, about(u.path, u.file.Close()))
 	if err == nil {
 		err = u.link()
 	}
-	if err := errors.Join(err, discard(u.Name())); err != nil {
+	if err := errors.Join(err, discard(u.file.Name())); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(u.path))
 }
 
 func (u *localUpload) link() error {
-	err := os.Link(u.Name(), u.path)
+	err := about(u.path, os.Link(u.file.Name(), u.path))
 	switch {
 	case errors.Is(err, fs.ErrExist) && u.isLinked():
 		return nil // a network file system repeats calls whose reply was lost
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w (it was cleaned up before it was whole; the run it belongs to is over)", err)
-	case err != nil && !errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%w (tables need a file system with hard links)", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, fs.ErrExist), err == nil:
+		return err
 	}
-	return err
+	return fmt.Errorf("%w (tables need a file system with hard links)", err)
 }
 
 // isLinked says whether the file that has the name is this one.
 func (u *localUpload) isLinked() bool {
 	there, err1 := os.Stat(u.path)
-	own, err2 := os.Stat(u.Name())
+	own, err2 := os.Stat(u.file.Name())
 	return err1 == nil && err2 == nil && os.SameFile(there, own)
 }
 
 // Abort drops the file.
 func (u *localUpload) Abort() error {
-	return errors.Join(u.File.Close(), discard(u.Name()))
+	return errors.Join(about(u.path, u.file.Close()), discard(u.file.Name()))
 }
 
 // makeFolder makes a folder and those above it, and syncs each folder that got a new entry.

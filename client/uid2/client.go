@@ -24,6 +24,9 @@ type Options struct {
 	APIKey       client.Secret // sent as it is
 	ClientSecret client.Secret // standard base64 of 32 bytes
 
+	// What messages call the two; default: the variables that the command reads.
+	APIKeyName, ClientSecretName string
+
 	MaxBatch  int // identities in a request, 1 to MaxItems; default MaxItems
 	MaxPoison int // values that alone make the service fail, before the Client stops; default 20, negative is none
 
@@ -71,6 +74,13 @@ func (o Options) withDefaults() Options {
 	if o.BaseURL == "" {
 		o.BaseURL = o.Service.Production()
 	}
+	variables := strings.ToUpper(o.Service.String())
+	if o.APIKeyName == "" {
+		o.APIKeyName = variables + "_API_KEY"
+	}
+	if o.ClientSecretName == "" {
+		o.ClientSecretName = variables + "_SECRET_KEY"
+	}
 	if o.MaxBatch == 0 {
 		o.MaxBatch = MaxItems
 	}
@@ -96,7 +106,7 @@ func (c *Client) setURL(base string) error {
 		return c.refused(err.Error(), "")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return c.refused("the base URL holds a user, a query or a fragment", "give the key by Options.APIKey (the command reads "+c.variable("API_KEY")+")")
+		return c.refused("the base URL holds a user, a query or a fragment", "give the key by Options.APIKey (the command reads "+c.opts.APIKeyName+")")
 	}
 	for _, other := range []Service{UID2, EUID} {
 		if name := other.environment(hostOf(u)); name != "" && other != c.opts.Service {
@@ -109,19 +119,23 @@ func (c *Client) setURL(base string) error {
 	return nil
 }
 
+// setCredentials looks at key and secret as they are: nobody is asked, so the errors name no call.
 func (c *Client) setCredentials() error {
 	key, secret := c.opts.APIKey.Reveal(), c.opts.ClientSecret.Reveal()
+	refused := func(message, remedy string) error {
+		return &client.Error{Fault: client.Refused, Op: "credentials", Message: message, Remedy: remedy}
+	}
 	switch {
 	case key == "":
-		return c.refused("there is no API key", "set Options.APIKey (the command reads "+c.variable("API_KEY")+")")
+		return refused("there is no API key", "set Options.APIKey (the command reads "+c.opts.APIKeyName+")")
 	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return c.refused("the API key holds white space or something that is not ASCII", "look for a line end in "+c.variable("API_KEY"))
+		return refused("the API key holds white space or something that is not ASCII", "look for a line end in "+c.opts.APIKeyName)
 	case secret == "":
-		return c.refused("there is no client secret", "set Options.ClientSecret (the command reads "+c.variable("SECRET_KEY")+")")
+		return refused("there is no client secret", "set Options.ClientSecret (the command reads "+c.opts.ClientSecretName+")")
 	}
 	aead, err := newAEAD(secret)
 	if err != nil {
-		return c.refused(err.Error(), "look at "+c.variable("SECRET_KEY")+": the secret is 44 characters that end in =")
+		return refused(err.Error(), "look at "+c.opts.ClientSecretName+": the secret is 44 characters that end in =")
 	}
 	c.aead = aead
 	return nil
@@ -135,11 +149,6 @@ func (c *Client) header() http.Header {
 		"Content-Type":          {mediaBinary},
 		"X-Uid2-Client-Version": {"mapper-" + c.opts.Version},
 	}
-}
-
-// variable is the environment variable from which the command has one of our settings.
-func (c *Client) variable(name string) string {
-	return strings.ToUpper(c.opts.Service.String()) + "_" + name
 }
 
 // Stats is what a Client has done so far.

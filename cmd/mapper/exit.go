@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"mapper/client"
 	"mapper/client/objects"
@@ -25,7 +26,7 @@ const (
 
 const exitCodesHelp = `Exit codes: 0 done · 1 failed (bad input, damage found, the run is being worked on by another process)
 2 usage, or another service's table · 3 interrupted: run the same command to resume
-4 refused: credentials, role or clock · 5 out of reach: the service or the storage kept failing; run the same command to resume`
+4 refused: credentials, role, clock, or a file that this user may not read or write · 5 out of reach: the service or the storage kept failing; run the same command to resume`
 
 // usageError is a command line that cannot be meant as it stands.
 type usageError struct{ error }
@@ -53,6 +54,8 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.As(err, &service) && service.Fault == client.Unreachable:
 		return exitUnreachable
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS): // of the local file system
+		return exitRefused
 	}
 	return exitFailed
 }

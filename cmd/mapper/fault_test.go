@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -92,7 +93,7 @@ func TestNothingLeaks(t *testing.T) {
 		{name: "other secret", env: []string{"UID2_SECRET_KEY=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="}, code: exitRefused},
 		{name: "malformed secret", env: []string{"UID2_SECRET_KEY=marker-secret-7f3a"}, code: exitRefused},
 		{name: "nobody listens", env: []string{"UID2_BASE_URL=http://127.0.0.1:1"}, code: exitUnreachable},
-		{name: "http", env: []string{"UID2_BASE_URL=http://operator.example.com/" + key}, code: exitRefused},
+		{name: "http", env: []string{"UID2_BASE_URL=http://operator.example.com/" + key}, code: exitUsage},
 		{name: "too many invalid", args: []string{"--max-invalid", "0.1"}, code: exitFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -160,7 +161,8 @@ func TestFullDisk(t *testing.T) {
 	writeEmails(t, input, 30_000)
 	args := []string{"map", input, "--out", filepath.Join(disk, "out"), "--run-id", "r", "--part-rows", "3000", "--max-batch", "1000"}
 	code, output := runToEnd(t, command(t, env, args...))
-	if code != exitFailed || !strings.Contains(output, "no space left on device") {
+	if code != exitFailed || !strings.Contains(output, "mapper: "+disk+"/out/") || strings.Contains(output, "/.tmp-") ||
+		!strings.Contains(output, ": no space left on device; make room, then run the same command again\n") {
 		t.Fatalf("exit code %d\n%s", code, output)
 	}
 	if files, err := jobs.LiveFiles(context.Background(), new(objects.Store), filepath.Join(disk, "out"), "mapped"); err != nil || len(files) != 0 {
@@ -205,7 +207,7 @@ func TestReadOnly(t *testing.T) {
 	args := []string{"map", input, "--out", filepath.Join(disk, "out"), "--run-id", "r", "--part-rows", "1000", "--max-batch", "500"}
 	remount(syscall.MS_RDONLY)
 	code, output := runToEnd(t, command(t, env, args...))
-	if code != exitFailed || !strings.Contains(output, "read-only file system") || s.Stats().Requests > 0 {
+	if code != exitRefused || !strings.Contains(output, "mapper: "+disk+"/out: read-only file system; let this user read and write there, or give another --out\n") || s.Stats().Requests > 0 {
 		t.Fatalf("exit code %d, %d requests\n%s", code, s.Stats().Requests, output)
 	}
 	remount(0)
@@ -282,7 +284,7 @@ func TestInterruptedInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := command(t, env, "map", "-", "--out", out, "--run-id", "r", "--part-rows", "5000")
+	c := command(t, env, "map", "-", "--out", out, "--run-id", "r", "--part-rows", "5000", "--log-format", "json", "--json")
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -294,6 +296,11 @@ func TestInterruptedInput(t *testing.T) {
 	})
 	if want := "so start over; mapper clean " + out + " --run r --yes removes what is left of this run"; !strings.Contains(said, want) {
 		t.Fatalf("it does not say %q\n%s", want, said)
+	}
+	for line := range strings.Lines(said) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
 	}
 	if code, output := runToEnd(t, command(t, env, "clean", out, "--run", "r", "--yes")); code != exitDone {
 		t.Fatalf("exit code %d\n%s", code, output)
