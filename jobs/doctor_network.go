@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mapper/client"
@@ -66,11 +68,17 @@ func (w *way) connect(ctx context.Context) Check {
 	defer cancel()
 	health := *w.url
 	health.Path = strings.TrimRight(health.Path, "/") + "/ops/healthcheck" // any path would do
-	request := (&http.Request{Method: http.MethodGet, URL: &health, Header: http.Header{"Cache-Control": {"no-cache"}}}).WithContext(limited)
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	request := (&http.Request{Method: http.MethodGet, URL: &health, Header: http.Header{"Cache-Control": {"no-cache"}}}).WithContext(traced)
 	// The first reply may take long, for the connection; the second shows the time of the way alone.
 	began := time.Now()
 	first, err := w.http.RoundTrip(request)
-	if err != nil {
+	switch {
+	case err != nil && connected.Load() && errors.Is(err, context.DeadlineExceeded):
+		return failed(&client.Error{Fault: client.Unreachable, Op: "network", Message: fmt.Sprintf("connected to %s, but no reply within %.0f s", w.url.Host, connectWithin.Seconds()),
+			Remedy: "look whether it is the service that listens there (host and port of the base URL), and try again later if it is"})
+	case err != nil:
 		return unreachable(err, "no connection to "+w.url.Host, w.connectRemedy(err))
 	}
 	drain(first)

@@ -40,8 +40,12 @@ func credentials(unread error, wanted ...credential) Check {
 	case unread != nil:
 		return failed(unread)
 	case len(missing) > 0:
+		remedy := "set it in the environment, or name a file that holds it by "
+		if len(missing) > 1 {
+			remedy = "set them in the environment, or name files that hold them by "
+		}
 		return failed(&client.Error{Fault: client.Refused, Op: "credentials", Message: strings.Join(missing, " and ") + " not set",
-			Remedy: "set them in the environment, or name files that hold them by " + strings.Join(missing, "_FILE and ") + "_FILE"})
+			Remedy: remedy + strings.Join(missing, "_FILE and ") + "_FILE"})
 	}
 	return fine("%s are set", strings.Join(names, " and "))
 }

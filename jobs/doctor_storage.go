@@ -108,7 +108,7 @@ func (p *place) owner() Check {
 	case p.about == nil:
 		return fine("the first run makes it one of %s, environment %s", p.service, p.environment)
 	case p.about.Service != p.service || p.about.Environment != p.environment:
-		return failed(fmt.Errorf("the %w: it holds UIDs of %s, environment %s, and this is %s, environment %s; give another --out",
+		return failed(fmt.Errorf("%w: it holds UIDs of %s, environment %s, and this is %s, environment %s; give another --out",
 			table.ErrOtherTable, p.about.Service, p.about.Environment, p.service, p.environment))
 	}
 	return fine("it is one of %s, environment %s", p.service, p.environment)

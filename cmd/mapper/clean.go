@@ -24,8 +24,10 @@ func (a *app) clean() *cobra.Command {
 			switch {
 			case c.Flags().Changed("run") && job.Run == "":
 				return usagef("--run is empty; name the run, or leave it out")
-			case c.Flags().Changed("grace") && job.Grace <= 0:
-				job.Grace = -1
+			case job.Grace < 0:
+				return usagef("--grace %s is negative; 0s is no grace at all", job.Grace)
+			case job.Grace == 0:
+				job.Grace = -1 // none: the zero value is the default
 			}
 			job.Table, job.Store = args[0], &a.store
 			found, err := job.Do(c.Context())
@@ -39,7 +41,7 @@ func (a *app) clean() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
-	flags.DurationVar(&job.Grace, "grace", jobs.DefaultGrace, "for how long a run must have got nothing new, or have been replaced")
+	flags.DurationVar(&job.Grace, "grace", jobs.DefaultGrace, "for how long a run must have got nothing new, or have been replaced; 0s is not at all")
 	flags.StringVar(&job.Run, "run", "", "abort this unfinished run now")
 	flags.BoolVar(&job.Yes, "yes", false, "do it")
 	return c

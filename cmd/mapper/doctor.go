@@ -33,6 +33,9 @@ func (a *app) doctor() *cobra.Command {
 			if c.Flags().Changed("out") && o.out == "" {
 				return usagef("--out is empty; leave the flag out to have no storage examined")
 			}
+			if o.out == "-" {
+				return usagef("--out - is no place for a table; name a folder or a URL")
+			}
 			examine, err := a.doctorOf(service, o)
 			if err != nil {
 				return err

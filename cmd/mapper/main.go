@@ -110,6 +110,7 @@ func (a *app) root() *cobra.Command {
 			"UIDs, and writes what it learned to Parquet. A raw email or phone never leaves memory.",
 		Example: "  mapper demo\n" +
 			"  mapper map customers.csv --id customer_id --out ids/uid2",
+		Version:       versionOf().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -123,6 +124,8 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, run and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommand(help())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.demo(), a.mapCommand(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
 	for _, c := range root.Commands() {
@@ -133,6 +136,23 @@ func (a *app) root() *cobra.Command {
 		c.Args = a.logged(c.Args)
 	}
 	return root
+}
+
+// help shows the help of a command. Cobra's own takes a command that is not there for a success.
+func help() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show what a command does, with all its flags",
+		Example: "  mapper help map",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, _, err := c.Root().Find(args)
+			if err != nil {
+				return usagef("%w; mapper help lists the commands", err)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // logged sets up the log before arguments are looked at: what is wrong with them is the first that it may have to say.

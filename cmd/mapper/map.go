@@ -165,18 +165,22 @@ func (a *app) surround(job *jobs.Map) {
 
 // credentials reads what the job lacks of base URL, API key and secret of its service from the environment.
 func (a *app) credentials(job *jobs.Map) error {
-	prefix := strings.ToUpper(job.Service.String())
-	if job.BaseURL == "" {
-		url, err := a.optional(prefix + "_BASE_URL")
-		if err != nil {
-			return err
-		}
-		job.BaseURL = url
+	if err := a.baseURL(job); err != nil {
+		return err
 	}
+	prefix := strings.ToUpper(job.Service.String())
 	if err := a.credential(&job.APIKey, prefix+"_API_KEY"); err != nil {
 		return err
 	}
 	return a.credential(&job.ClientSecret, prefix+"_SECRET_KEY")
+}
+
+// baseURL reads the base URL of the job's service from the environment, unless the job has one.
+func (a *app) baseURL(job *jobs.Map) (err error) {
+	if job.BaseURL == "" {
+		job.BaseURL, err = a.optional(strings.ToUpper(job.Service.String()) + "_BASE_URL")
+	}
+	return err
 }
 
 // credential reads a credential from the environment, unless there is one.

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,6 +29,14 @@ func (a *app) measured(run func(*cobra.Command, []string) error) func(*cobra.Com
 	}
 }
 
+// listenError says why a flag's address cannot be listened on. Only one that is taken may be free the next time.
+func listenError(flag, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s %s: %w; choose another address, or end the process that has this one", flag, address, err)
+	}
+	return usagef("%s %s: %w; an address is host:port or :port, of this machine", flag, address, err)
+}
+
 // lastScrape is how long the end of the command waits for a scrape that is under way.
 const lastScrape = time.Second
 
@@ -34,7 +44,7 @@ const lastScrape = time.Second
 func (a *app) serveMetrics(ctx context.Context) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.metricsListen)
 	if err != nil {
-		return nil, usagef("--metrics-listen %s: %w; choose another address, host:port or :port, or end the process that has this one", a.metricsListen, err)
+		return nil, listenError("--metrics-listen", a.metricsListen, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newMetrics(&a.monitor).registry(), promhttp.HandlerOpts{}))

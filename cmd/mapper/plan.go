@@ -33,6 +33,9 @@ func (a *app) plan() *cobra.Command {
 			if err := read(); err != nil {
 				return err
 			}
+			if err := a.baseURL(&job); err != nil {
+				return err
+			}
 			stop := a.begin(&job)
 			estimate, err := job.Plan(c.Context())
 			stop()

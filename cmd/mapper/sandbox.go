@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,7 +115,7 @@ func (a *app) serve(ctx context.Context, listen string, service uid2.Service, op
 	s.SetFaults(faults)
 	url, stop, err := s.Start(listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", listen, err)
+		return listenError("--listen", listen, err)
 	}
 	err = json.NewEncoder(a.stdout).Encode(map[string]string{
 		"type": "sandbox", "service": service.String(), "base_url": url, "api_key": s.APIKey(), "secret_key": s.ClientSecret(),

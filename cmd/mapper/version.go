@@ -13,9 +13,13 @@ func (a *app) version() *cobra.Command {
 		Long:    "version prints the version of the program, of Go, and the platform it was built for.",
 		Example: "  mapper version --json",
 		RunE: func(*cobra.Command, []string) error {
-			return a.print(versions{"version", version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+			return a.print(versionOf())
 		},
 	}
+}
+
+func versionOf() versions {
+	return versions{"version", version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 }
 
 type versions struct {
