@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ type place struct {
 	table *table.Table
 	about *table.About // nil when there is no table yet
 	key   string       // of the object that is created
+	made  []string     // local folders that there were not before, the innermost first
 }
 
 // storage examines the storage. A file system or an SDK that hangs is left hanging: its goroutine ends when it answers.
@@ -56,7 +59,34 @@ func (s subject) tooLong() error {
 func (p *place) examine(ctx context.Context) []Check {
 	limited, cancel := context.WithTimeoutCause(ctx, storageWithin, p.tooLong())
 	defer cancel()
+	p.made = missingFolders(p.out)
+	defer p.removeFolders()
 	return p.checks(limited, func() Check { return p.look(limited) })
+}
+
+// missingFolders returns the local folders that have to be made for an object of a table, the innermost first.
+func missingFolders(out string) (missing []string) {
+	if strings.Contains(out, "://") {
+		return nil
+	}
+	folder, err := filepath.Abs(filepath.Join(out, "_runs"))
+	for err == nil {
+		if _, there := os.Lstat(folder); !errors.Is(there, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, folder)
+		folder = filepath.Dir(folder)
+	}
+	return missing
+}
+
+// removeFolders removes the folders that were made, if nothing is in them: somebody may use them already.
+func (p *place) removeFolders() {
+	for _, folder := range p.made {
+		if os.Remove(folder) != nil {
+			return
+		}
+	}
 }
 
 func (p *place) checks(ctx context.Context, look func() Check) []Check {

@@ -116,7 +116,7 @@ func TestDoctorService(t *testing.T) {
 	}{
 		{name: "all fine", want: "ooooooooo", says: []string{"has the MAPPER role", "plain http to this machine", "UID2_API_KEY and UID2_SECRET_KEY are set"}, class: isNil},
 		{name: "EUID", opts: sandbox.Options{EUID: true}, change: func(d *jobs.Doctor) { d.Service = uid2.EUID }, want: "ooooooooo", says: []string{"EUID_API_KEY"}, class: isNil},
-		{name: "no key", change: func(d *jobs.Doctor) { d.APIKey = client.Secret{} }, want: "fsoooosss", says: []string{"UID2_API_KEY not set", `because "credentials" failed`}, class: isRefused},
+		{name: "no key", change: func(d *jobs.Doctor) { d.APIKey = client.Secret{} }, want: "fsoooosss", says: []string{"UID2_API_KEY not set; set it in the environment, or name a file that holds it by UID2_API_KEY_FILE", `because "credentials" failed`}, class: isRefused},
 		{name: "no credentials", change: func(d *jobs.Doctor) { d.APIKey, d.ClientSecret = client.Secret{}, client.Secret{} }, want: "fsoooosss", says: []string{"UID2_API_KEY and UID2_SECRET_KEY not set"}, class: isRefused},
 		{name: "credentials not read", change: func(d *jobs.Doctor) { d.Unread = fs.ErrNotExist }, want: "fsoooosss", class: func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
 		{name: "key with a line end", change: func(d *jobs.Doctor) { d.APIKey = client.NewSecret("a key\n") }, want: "ofoooosss", says: []string{"white space"}, class: isRefused},
@@ -132,7 +132,7 @@ func TestDoctorService(t *testing.T) {
 		{name: "of the other service", change: func(d *jobs.Doctor) { d.BaseURL = "https://prod.euid.eu" }, want: "oofssssss", says: []string{"euid-prod"}, class: isUsage},
 		{name: "no such host", change: func(d *jobs.Doctor) { d.BaseURL = "https://operator.invalid" }, want: "ooofsssss", says: []string{"operator.invalid has no address"}, class: isUnreachable},
 		{name: "port closed", change: func(d *jobs.Doctor) { d.BaseURL = "http://" + closed.Addr().String() }, want: "oooofssss", says: []string{"connection refused"}, class: isUnreachable},
-		{name: "silence", change: func(d *jobs.Doctor) { d.BaseURL = "http://" + silent.Addr().String() }, want: "oooofssss", says: []string{"no connection to"}, class: isUnreachable},
+		{name: "silence", change: func(d *jobs.Doctor) { d.BaseURL = "http://" + silent.Addr().String() }, want: "oooofssss", says: []string{"connected to 127.0.0.1:", "but no reply within 5 s"}, class: isUnreachable},
 		{name: "unknown authority", change: func(d *jobs.Doctor) { d.BaseURL = unsure.URL }, want: "oooofssss", says: []string{"unknown authority", "SSL_CERT_FILE"}, class: isUnreachable},
 		{name: "no TLS", change: func(d *jobs.Doctor) { d.BaseURL = strings.Replace(nothing.URL, "http:", "https:", 1) }, want: "oooofssss", says: []string{"nobody speaks TLS there"}, class: isUnreachable},
 		{name: "404", change: func(d *jobs.Doctor) { d.BaseURL = nothing.URL }, want: "oooooofss", says: []string{"HTTP 404", "base URL is probably wrong"}, class: isRefused},
@@ -223,7 +223,7 @@ func TestDoctorEveryStorage(t *testing.T) {
 				t.Errorf("there are %q, %v", keys, err)
 			}
 			d.Environment = "uid2-prod"
-			if err := checkStorage(t, d, "ofsss", "holds UIDs of uid2, environment 127.0.0.1"); !errors.Is(err, table.ErrOtherTable) {
+			if err := checkStorage(t, d, "ofsss", " the table belongs to another service or environment: it holds UIDs of uid2, environment 127.0.0.1"); !errors.Is(err, table.ErrOtherTable) {
 				t.Error(err)
 			}
 		})
@@ -232,12 +232,21 @@ func TestDoctorEveryStorage(t *testing.T) {
 
 // TestDoctorLeavesNoFile looks where List does not: at hidden files.
 func TestDoctorLeavesNoFile(t *testing.T) {
-	out := t.TempDir()
-	if err := checkStorage(t, doctorAt(t, out), "ooooo"); err != nil {
+	place := t.TempDir()
+	if err := checkStorage(t, doctorAt(t, filepath.Join(place, "new", "ids")), "ooooo"); err != nil {
 		t.Error(err)
 	}
-	left, err := os.ReadDir(filepath.Join(out, "_runs"))
-	if err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(place); err != nil || len(left) > 0 {
+		t.Errorf("there are %v, %v", left, err)
+	}
+	runs := filepath.Join(place, "_runs") // which is somebody else's, and stays
+	if err := os.Mkdir(runs, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkStorage(t, doctorAt(t, place), "ooooo"); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(runs); err != nil || len(left) > 0 {
 		t.Errorf("there are %v, %v", left, err)
 	}
 }

@@ -197,8 +197,11 @@ func (m Map) run(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Out == "" {
+	switch m.Out {
+	case "":
 		return nil, usagef("no output; name a folder with --out")
+	case stdin:
+		return nil, usagef("--out - is no place for a table; name a folder or a URL")
 	}
 	defer m.connect(ctx)()
 	t, err := table.Open(ctx, m.Store, m.Out)
