@@ -25,11 +25,3 @@ func settingf(setting, format string, args ...any) error {
 
 // flagNamed returns the flag of a setting.
 func flagNamed(setting string) string { return "--" + strings.ReplaceAll(setting, "_", "-") }
-
-// inFile returns the message for who wrote the setting into a job file.
-func (e *UsageError) inFile() string {
-	if rest, ok := strings.CutPrefix(e.message, flagNamed(e.setting)); ok {
-		return e.setting + rest
-	}
-	return e.message
-}

@@ -136,7 +136,7 @@ func (d *decoder) check() error {
 	if given.where == "" {
 		given.where = d.path
 	}
-	return usagef("%s: %s", given.where, given.hide(wrong.setting, wrong.inFile()))
+	return usagef("%s: %s", given.where, given.hide(wrong.setting, inKeys(wrong.message)))
 }
 
 // Map returns the job that the file describes.

@@ -162,7 +162,10 @@ func (d *decoder) find(where, key string) (keyedField, error) {
 		}
 		keys = append(keys, f.key)
 	}
-	return keyedField{}, usagef("%s: unknown key %q; did you mean %q?", where, key, nearest(key, keys))
+	if meant := nearest(key, keys); meant != "" {
+		return keyedField{}, usagef("%s: unknown key %q; did you mean %q?", where, key, meant)
+	}
+	return keyedField{}, usagef("%s: unknown key %q; the keys are the flags of mapper map, with _ for -", where, key)
 }
 
 // assign puts what was given into a field.

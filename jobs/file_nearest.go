@@ -2,8 +2,8 @@ package jobs
 
 import "strings"
 
-// nearest returns the key that was probably meant: the one with the fewest letters to change. A column's key is as
-// near by its own name, since columns are easily written one level too high.
+// nearest returns the key that was probably meant, or nothing: the one with the fewest letters to change, if these are
+// a third of it at most. A column's key is as near by its own name, since columns are easily written one level too high.
 func nearest(key string, keys []string) string {
 	best, least := "", 0
 	for _, k := range keys {
@@ -14,6 +14,9 @@ func nearest(key string, keys []string) string {
 		if best == "" || n < least {
 			best, least = k, n
 		}
+	}
+	if least/2 > (max(len(key), len(lastOf(best)))+1)/3 {
+		return ""
 	}
 	return best
 }

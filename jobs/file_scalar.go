@@ -158,6 +158,9 @@ func (v scalar) read(into any) error {
 		*p = new(float64)
 		return v.read(*p)
 	case *time.Duration:
+		if v.kind == isWhole || v.kind == isNumber {
+			return fmt.Errorf(": %s without a unit; write %[2]ss, %[2]sm or %[2]sh", v.kind, v.text)
+		}
 		*p, err = parsed(v, parseDuration, isText)
 	case *Size:
 		var n int64

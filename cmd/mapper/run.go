@@ -36,7 +36,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err := a.credentials(&job); err != nil {
 				return err
 			}
-			return a.runMap(c.Context(), job)
+			return jobs.InKeys(a.runMap(c.Context(), job))
 		}),
 	}
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the file says; a list is a,b")
