@@ -74,6 +74,9 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		if err != nil {
 			return p, nil, err
 		}
+		if slices.Contains(p.Keep, column) {
+			return p, nil, usagef("%s: --keep names column %s twice; say it once", in.Object.URI, shown(name))
+		}
 		p.Keep = append(p.Keep, column)
 	}
 	return p, why, c.checkRaw(&p)

@@ -22,6 +22,7 @@ type look struct {
 	odd      int // with an @, but they look like something else
 	phones   int // E.164
 	national int // numbers of minNational to maxNational digits that are not E.164 as they are
+	plus     int // of these, those with a + in front, which do not lack their country
 	hashes   int // SHA-256
 	digests  int // MD5, SHA-1, SHA-512, or the hex of a SHA-256 in base64: hashes that the services do not take
 	flags    int // yes, no, true, 0 and the like
@@ -60,7 +61,8 @@ func (l look) String() string {
 		n    int
 		what string
 	}{
-		{l.emails, "emails"}, {l.framed, "addresses in angle brackets"}, {l.odd, "with an @ that look like no emails"}, {l.phones, "phones"}, {l.national, "national numbers"}, {l.hashes, "SHA-256 hashes"},
+		{l.emails, "emails"}, {l.framed, "addresses in angle brackets"}, {l.odd, "with an @ that look like no emails"}, {l.phones, "phones"},
+		{l.national - l.plus, "national numbers"}, {l.plus, "phones with a + that are not E.164"}, {l.hashes, "SHA-256 hashes"},
 		{l.digests, "other digests"}, {l.flags, "flags"},
 		{l.filled - l.emails - l.framed - l.odd - l.phones - l.national - l.hashes - l.digests - l.flags, "something else"},
 	} {
@@ -128,7 +130,9 @@ func (l *look) addOther(n *normalize.Normalizer, raw normalize.Raw) {
 	if _, _, refusal := n.Identity(normalize.FormPhone, raw); refusal == normalize.ReasonNone {
 		l.phones++
 	} else if d := digits(raw); minNational <= d && d <= maxNational && !isDate(raw.Reveal()) && !isAddress(raw.Reveal()) {
-		l.national++
+		if l.national++; bytes.HasPrefix(bytes.TrimSpace(raw.Reveal()), []byte("+")) {
+			l.plus++
+		}
 	}
 }
 

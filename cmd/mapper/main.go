@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mapper/client/objects"
 	"mapper/jobs"
@@ -123,7 +125,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto (json with --log-format json), plain, json or off")
 	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, run and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(help())
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -153,6 +155,22 @@ func help() *cobra.Command {
 			return about.Help()
 		},
 	}
+}
+
+// flagError says of a value that is none of its flag's what would be one, where the parser quotes the Go library.
+func flagError(err error) error {
+	var wrong *pflag.InvalidValueError
+	if !errors.As(err, &wrong) {
+		return usageError{err}
+	}
+	what := map[string]string{
+		"bool": "is neither true nor false", "int": "is no whole number that fits", "int64": "is no whole number that fits", "float64": "is no number",
+		"duration": "is no duration; write a number with s, m or h, such as 60s or 720h",
+	}[wrong.GetFlag().Value.Type()]
+	if what == "" {
+		return usageError{err}
+	}
+	return usagef("--%s %q %s", wrong.GetFlag().Name, wrong.GetValue(), what)
 }
 
 // logged sets up the log before arguments are looked at: what is wrong with them is the first that it may have to say.

@@ -39,6 +39,9 @@ func (a *app) plan() *cobra.Command {
 			stop := a.begin(&job)
 			estimate, err := job.Plan(c.Context())
 			stop()
+			if isJobFile(inputs) {
+				err = jobs.InKeys(err)
+			}
 			if err != nil {
 				return err
 			}
@@ -46,6 +49,7 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	addMapFlags(c, &job, &f)
+	c.Flags().Lookup("out").Usage = "folder or URL of a table; makes no difference here"
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the job file says")
 	return c
 }
