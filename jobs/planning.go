@@ -174,7 +174,7 @@ func (m *Map) difference(p *table.Plan, found []objects.Object) string {
 	now := m.settings()
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		if p.Job[key] != now[key] {
-			return fmt.Sprintf("%s was %q and is %q", key, p.Job[key], now[key])
+			return fmt.Sprintf("%s was %s and is %s", key, shownSetting(p.Job[key]), shownSetting(now[key]))
 		}
 	}
 	if len(p.Inputs) != len(found) {

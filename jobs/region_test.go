@@ -38,12 +38,12 @@ func TestPhoneRegionResumed(t *testing.T) {
 	other := m
 	other.PhoneRegion = normalize.Region{}
 	var usage *jobs.UsageError
-	if _, err := other.Run(t.Context()); !errors.As(err, &usage) || !strings.Contains(err.Error(), `phone_region was "IT" and is ""`) {
+	if _, err := other.Run(t.Context()); !errors.As(err, &usage) || !strings.Contains(err.Error(), `phone_region was IT and is none`) {
 		t.Errorf("without the region: %v", err)
 	}
 	other = m
 	other.Columns.PhoneRegionColumn = ""
-	if _, err := other.Run(t.Context()); !errors.As(err, &usage) || !strings.Contains(err.Error(), `phone_region_column was "cc" and is ""`) {
+	if _, err := other.Run(t.Context()); !errors.As(err, &usage) || !strings.Contains(err.Error(), `phone_region_column was cc and is none`) {
 		t.Errorf("without the column: %v", err)
 	}
 

@@ -250,7 +250,7 @@ func TestShardsKeepToThePlan(t *testing.T) {
 	}
 	other = shard(1)
 	other.Shard.N = 3
-	if _, err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), `shards was "2" and is "3"`) {
+	if _, err := other.Run(t.Context()); err == nil || !strings.Contains(err.Error(), `shards was 2 and is 3`) {
 		t.Errorf("other shards: %v", err)
 	}
 	got, err := shard(1).Run(t.Context())

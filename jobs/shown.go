@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mapper/normalize"
@@ -32,6 +33,27 @@ func secretIn(name string) string {
 		return "a hash"
 	}
 	return ""
+}
+
+// shownSetting writes the value of a setting, as a plan has it, as people write it.
+func shownSetting(value string) string {
+	var names []string
+	list, ok := strings.CutPrefix(value, "[")
+	for ok {
+		quoted, err := strconv.QuotedPrefix(list)
+		if err != nil {
+			break
+		}
+		name, _ := strconv.Unquote(quoted) // which it is
+		names, list = append(names, name), strings.TrimPrefix(list[len(quoted):], " ")
+	}
+	switch {
+	case value == "", ok && list == "]" && len(names) == 0:
+		return "none"
+	case ok && list == "]":
+		return flagValue(names)
+	}
+	return flagValue([]string{value})
 }
 
 // mostNames is how many columns a message names.
