@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,14 @@ func TestKubernetesExample(t *testing.T) {
 		Spec struct {
 			CompletionMode string `yaml:"completionMode"`
 			Completions    int
-			Template       struct {
+			Parallelism    int
+			Policy         struct {
+				Rules []struct {
+					Action          string
+					OnPodConditions []struct{ Type string } `yaml:"onPodConditions"`
+				}
+			} `yaml:"podFailurePolicy"`
+			Template struct {
 				Spec struct {
 					Containers []struct{ Args []string }
 				}
@@ -38,6 +46,14 @@ func TestKubernetesExample(t *testing.T) {
 	args := job.Spec.Template.Spec.Containers[0].Args
 	if job.Spec.CompletionMode != "Indexed" || job.Spec.Completions < 2 || len(args) == 0 {
 		t.Fatalf("read %+v", job)
+	}
+	if n := job.Spec.Completions; job.Spec.Parallelism != n || !slices.Contains(args, fmt.Sprintf("shard=/%d", n)) {
+		t.Errorf("%d completions, %d at once, and %v", n, job.Spec.Parallelism, args)
+	}
+	// The first rule that fits counts: a pod that is evicted must not fail the job with its exit code.
+	if rules := job.Spec.Policy.Rules; len(rules) != 2 || rules[0].Action != "Ignore" || len(rules[0].OnPodConditions) != 1 ||
+		rules[0].OnPodConditions[0].Type != "DisruptionTarget" || rules[1].Action != "FailJob" {
+		t.Errorf("rules %+v", rules)
 	}
 	for i := range args {
 		args[i] = strings.Replace(args[i], "/etc/mapper/", "../../jobs/examples/", 1)
