@@ -37,7 +37,7 @@ func TestDoctorID5(t *testing.T) {
 		"other token":   {env: []string{"ID5_TOKEN=" + token + "2"}, code: exitRefused, says: "look at ID5_TOKEN"},
 		"no file":       {env: []string{"ID5_TOKEN_FILE=" + path + "2"}, code: exitRefused, says: "the file cannot be read"},
 		"nobody there":  {args: []string{"--base-url", "http://127.0.0.1:1"}, code: exitUnreachable, says: "no connection"},
-		"in the URL":    {args: []string{"--base-url", o.BaseURL + "/?token=" + token}, code: exitRefused, says: "holds a user, a query"},
+		"in the URL":    {args: []string{"--base-url", o.BaseURL + "/?token=" + token}, code: exitUsage, says: "holds a user, a query"},
 		"of UID2":       {args: []string{"--service", "uid2"}, env: o.env(), says: "ok    identity/map"},
 	} {
 		t.Run(name, func(t *testing.T) {
