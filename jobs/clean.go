@@ -53,7 +53,7 @@ func (c Clean) Do(ctx context.Context) (*Cleaning, error) {
 	}
 	waste, err := t.Waste(ctx, table.WasteOptions{Grace: c.Grace, Run: c.Run})
 	if errors.Is(err, fs.ErrNotExist) && c.Run != "" {
-		return nil, usagef("%v; mapper inspect lists the runs", err)
+		return nil, usagef("%s has no run %q; mapper inspect lists the runs", c.Table, c.Run)
 	}
 	if err != nil {
 		return nil, err
