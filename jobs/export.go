@@ -47,6 +47,9 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if e.Memory == 0 {
 		e.Memory = DefaultMemory
 	}
+	if e.Memory < minMemory {
+		return nil, settingf("memory", "%s is too little; the least is %s", humanize.Bytes(uint64(e.Memory)), humanize.Bytes(minMemory))
+	}
 	t, _, runs, err := openTable(ctx, e.Store, e.From)
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Exported{Type: "export", Table: e.From, Out: e.Out, Runs: []string{}, Unmapped: map[string]int64{}}
+	out := &Exported{Type: "export", Table: e.From, Out: e.Out, Runs: []string{}, Files: []sinks.File{}, Unmapped: map[string]int64{}}
 	live := table.Live(runs)
 	for _, r := range live {
 		out.Runs = append(out.Runs, r.ID)
@@ -82,6 +85,9 @@ func (e *Export) folder(ctx context.Context) (*objects.Bucket, error) {
 	case err != nil:
 		return nil, usagef("--out: %v", err)
 	}
+	if to.Inside(e.From) {
+		return nil, usagef("--out %s lies inside the table %s, whose readers would take it for a part of it; choose another folder", e.Out, e.From)
+	}
 	there, err := to.List(ctx, "")
 	if err != nil {
 		return nil, err
@@ -101,17 +107,35 @@ func (e *Export) write(ctx context.Context, v *view.View, to *objects.Bucket, ou
 	if err := e.rows(ctx, v, w, out); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	if out.Files, err = w.Publish(); err != nil {
-		err = errors.Join(err, w.Abort())
-		if len(out.Files) > 0 {
-			err = fmt.Errorf("%w; %s and others were published before, and there is no _SUCCESS: remove them, or choose another --out", err, out.Files[0].Path)
-		}
-		return err
+	return e.publish(context.WithoutCancel(ctx), w, to, out) // this takes no time, and half of it is worth nothing
+}
+
+func (e *Export) publish(ctx context.Context, w *sinks.Export, to *objects.Bucket, out *Exported) (err error) {
+	if out.Files, err = w.Publish(ctx); err == nil {
+		err = to.CreateIfAbsent(ctx, "_SUCCESS", nil)
 	}
-	if err := to.CreateIfAbsent(ctx, "_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	switch aborted := w.Abort(); {
+	case errors.Is(err, fs.ErrExist):
+		return errors.Join(fmt.Errorf("--out %s: another export has written there meanwhile; choose another folder", e.Out), aborted)
+	case err != nil && len(out.Files) > 0:
+		return errors.Join(fmt.Errorf("%w; %s is there, perhaps with others, but no _SUCCESS: remove what is in %s, or choose another --out",
+			err, to.URI(out.Files[0].Path), e.Out), aborted)
+	case err != nil:
+		return errors.Join(err, aborted)
 	}
-	return nil
+	return e.sweep(ctx, to)
+}
+
+// sweep drops what exports that were killed have left in the folder, where the storage shows it.
+func (e *Export) sweep(ctx context.Context, to *objects.Bucket) error {
+	left, err := to.Unfinished(ctx, "")
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it is the storage's to remove
+	}
+	for _, u := range left {
+		err = errors.Join(err, to.Drop(ctx, u))
+	}
+	return err
 }
 
 func (e *Export) rows(ctx context.Context, v *view.View, w *sinks.Export, out *Exported) error {
@@ -136,7 +160,7 @@ func (e *Export) rows(ctx context.Context, v *view.View, w *sinks.Export, out *E
 			row.Reason = reasonOf(r.Answer.Status)
 			out.Unmapped[row.Reason.String()]++
 		}
-		if err := w.Add(ctx, &row); err != nil {
+		if err := w.Add(context.WithoutCancel(ctx), &row); err != nil {
 			return err
 		}
 	}

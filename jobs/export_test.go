@@ -113,14 +113,56 @@ func TestExportOfNothing(t *testing.T) {
 	interruptAfter(t, m, 2)
 	out := filepath.Join(t.TempDir(), "out")
 	got, err := jobs.Export{From: m.Out, Out: out, Store: new(objects.Store)}.Do(t.Context())
-	if err != nil || got.Rows != 0 || len(got.Files) != 0 {
+	if err != nil || got.Rows != 0 || len(got.Files) != 1 { // whose columns a reader may want to know
 		t.Errorf("%v, %v", got, err)
+	}
+	for row := range partRows(t, filepath.Join(out, "part-00001.parquet")) {
+		t.Errorf("a row of nothing: %+v", row)
 	}
 	if _, err := os.Stat(filepath.Join(out, "_SUCCESS")); err != nil {
 		t.Error(err)
 	}
 	if _, err := (jobs.Export{From: t.TempDir(), Out: t.TempDir(), Store: new(objects.Store)}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "is no table") {
 		t.Errorf("no table: %v", err)
+	}
+}
+
+// TestExportAsksForMore: what an export cannot do well is refused before anything is read.
+func TestExportAsksForMore(t *testing.T) {
+	s, url := operator(t, sandbox.Options{})
+	m := job(s, url, writePeople(t, 100), t.TempDir())
+	if _, err := m.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for want, e := range map[string]jobs.Export{
+		"is too little": {From: m.Out, Out: t.TempDir(), Memory: 1000},
+		"lies inside":   {From: m.Out, Out: filepath.Join(m.Out, "mapped", "run=x")},
+	} {
+		e.Store = new(objects.Store)
+		var usage *jobs.UsageError
+		if _, err := e.Do(t.Context()); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// TestExportAfterAKill: what a killed export has left in the folder goes with the one that succeeds.
+func TestExportAfterAKill(t *testing.T) {
+	s, url := operator(t, sandbox.Options{})
+	m := job(s, url, writePeople(t, 100), t.TempDir())
+	if _, err := m.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if err := os.WriteFile(filepath.Join(out, ".tmp-LEFT"), []byte("PAR1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (jobs.Export{From: m.Out, Out: out, Store: new(objects.Store), Memory: 1 << 50}).Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(out)
+	if err != nil || len(left) != 2 {
+		t.Errorf("there is %v, %v", left, err)
 	}
 }
 

@@ -10,8 +10,14 @@ import (
 	"mapper/client/objects"
 )
 
-// exportFileRows is how many rows a file of an export has. Each file keeps a few megabytes of memory until the end.
-const exportFileRows = 20_000_000
+// What a file and a row group of an export have at most, about. Each file keeps a few megabytes of memory until the end,
+// and S3 takes no more than 52 GB in one.
+const (
+	exportFileRows   = 20_000_000
+	exportFileBytes  = 4 << 30
+	exportGroupBytes = 32 << 20 // in memory
+	exportLook       = 64       // rows between two looks at the bytes
+)
 
 // exportColumns returns the columns of an export but for the kept ones: those of mapped and unmapped together, as far
 // as they are about what is and not about what has changed.
@@ -72,18 +78,29 @@ func (e *Export) Add(ctx context.Context, r *Row) error {
 	if err := check(); err != nil {
 		return err
 	}
-	if e.open.rows == exportFileRows {
-		if err := e.next(); err != nil {
+	if err := e.begin(ctx); err != nil {
+		return err
+	}
+	if err := e.open.add(r); err != nil {
+		return err
+	}
+	if e.open.rows%exportLook == 0 && e.open.held() >= exportGroupBytes {
+		if err := e.open.closeGroup(); err != nil {
 			return err
 		}
 	}
+	if e.open.rows == exportFileRows || e.open.file.Tell() >= exportFileBytes {
+		return e.next()
+	}
+	return nil
+}
+
+// begin opens a file, unless one is open.
+func (e *Export) begin(ctx context.Context) (err error) {
 	if e.open.file == nil {
-		var err error
-		if e.open.file, err = newParquetFile(ctx, e.bucket, fmt.Sprintf("part-%05d.parquet", len(e.done)+1), e.open.layout); err != nil {
-			return err
-		}
+		e.open.file, err = newParquetFile(ctx, e.bucket, fmt.Sprintf("part-%05d.parquet", len(e.done)+1), e.open.layout)
 	}
-	return e.open.add(r)
+	return err
 }
 
 // next finishes the open file and makes room for another.
@@ -98,8 +115,14 @@ func (e *Export) next() error {
 	return nil
 }
 
-// Publish makes all files visible, one at once after the other. After an error those before are.
-func (e *Export) Publish() (files []File, err error) {
+// Publish makes all files visible, one at once after the other. After an error those before are. Without a row there is
+// one file, for readers who want to know the columns.
+func (e *Export) Publish(ctx context.Context) (files []File, err error) {
+	if len(e.done) == 0 {
+		if err := e.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if e.open.file != nil {
 		if err := e.next(); err != nil {
 			return nil, err

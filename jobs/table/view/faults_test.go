@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -225,7 +226,7 @@ func TestSpillIsPrivate(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || files != 1 {
+	if err != nil || files != 2 { // the spill and the lock
 		t.Errorf("%d files, %v", files, err)
 	}
 	if err := errors.Join(v.Close(), v.Close()); err != nil {
@@ -237,6 +238,49 @@ func TestSpillIsPrivate(t *testing.T) {
 	}
 	if last == nil {
 		t.Fatal("a closed view can be read")
+	}
+}
+
+// What killed processes have left goes with the next view; what others work on stays.
+func TestLeftFolders(t *testing.T) {
+	t.Parallel()
+	tab, runs := newTable(t, smallHistory(1, 10))
+	spill := t.TempDir()
+	held, err := view.Open(t.Context(), tab, runs, view.Options{Spill: spill})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mapper-view-left", "mapper-view-young", "of-others"} {
+		if err := os.MkdirAll(filepath.Join(spill, name, "sub"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := os.ReadDir(spill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		old := time.Now().Add(-time.Hour)
+		if e.Name() != "mapper-view-young" {
+			err = errors.Join(err, os.Chtimes(filepath.Join(spill, e.Name()), old, old))
+		}
+	}
+	next, opened := view.Open(t.Context(), tab, runs, view.Options{Spill: spill})
+	if err := errors.Join(err, opened); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(spill, "mapper-view-left")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left: %v", err)
+	}
+	left, err := os.ReadDir(spill)
+	if err != nil || len(left) != 3 {
+		t.Errorf("there is %v, %v", left, err)
+	}
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -80,7 +80,7 @@ func newRowReader(v *View, yield func(*Row) error) *rowReader {
 	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil), rows: make([]Row, 0, flushRows)}
 	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
 	r.toSorted = r.sorted
-	r.pairs = newSorter(v.sorted.memory/4, v.folder)
+	r.pairs = newSorter(v.sorted.memory/4, v.folder.path)
 	for i, f := range v.kept {
 		r.columns = append(r.columns, newKeptColumn(v.storage[i], f.Type))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -21,8 +20,12 @@ func (o Options) withDefaults() Options {
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
 	}
+	o.Memory = min(o.Memory, maxMemory)
 	return o
 }
+
+// maxMemory is from where on more memory is of no use.
+const maxMemory = 2 << 30
 
 // View is the state of a table as some of its runs tell it. It never changes, and Rows can be called any number of
 // times, also side by side. It must be closed.
@@ -32,7 +35,7 @@ type View struct {
 	storage []storage // of each of kept
 	words   *words
 	sorted  *sorter
-	folder  string
+	folder  spillFolder
 	closed  bool
 }
 
@@ -45,10 +48,10 @@ func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *
 	if v.runs, err = ranked(runs); err != nil {
 		return nil, err
 	}
-	if v.folder, err = os.MkdirTemp(o.Spill, "mapper-view-"); err != nil {
-		return nil, spillError(err)
+	if v.folder, err = newSpillFolder(o.Spill); err != nil {
+		return nil, err
 	}
-	v.sorted = newSorter(o.Memory, v.folder)
+	v.sorted = newSorter(o.Memory, v.folder.path)
 	if err := v.read(ctx, t); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -56,7 +59,7 @@ func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *
 }
 
 func (v *View) read(ctx context.Context, t *table.Table) error {
-	p := partReader{bucket: t.Bucket, folder: v.folder, words: v.words, to: v.sorted}
+	p := partReader{bucket: t.Bucket, folder: v.folder.path, words: v.words, to: v.sorted}
 	for _, r := range v.runs {
 		// A run that says that it is sorted could go past the sort, as one more stream to merge.
 		if err := p.readRun(ctx, r); err != nil {
@@ -79,10 +82,7 @@ func (v *View) Close() error {
 	v.closed = true
 	err := v.sorted.reset()
 	v.sorted.arena, v.sorted.entries = nil, nil
-	if removed := os.RemoveAll(v.folder); removed != nil {
-		err = errors.Join(err, spillError(removed))
-	}
-	return err
+	return errors.Join(err, v.folder.remove())
 }
 
 // spillError says what to do about an error of the file system, which names the file.
