@@ -1,7 +1,6 @@
 package jobs_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -16,21 +15,6 @@ import (
 	"mapper/jobs/table"
 	"mapper/sinks"
 )
-
-// interrupted begins a run and stops it when it has sealed some parts.
-func interrupted(t *testing.T, m jobs.Map) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	m.Monitor = &jobs.Monitor{OnPart: func(p jobs.SealedPart) {
-		if p.N == 2 {
-			stop()
-		}
-	}}
-	if _, err := m.Run(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("it was not interrupted: %v", err)
-	}
-}
 
 // TestClean makes waste of every kind on every storage, and has it listed and removed.
 func TestClean(t *testing.T) {
@@ -53,7 +37,7 @@ func TestClean(t *testing.T) {
 			for _, run := range []string{"begun", "aborted", "worked-on"} {
 				m := job(run)
 				m.Limit = int64(800 + len(run))
-				interrupted(t, m)
+				interruptAfter(t, m, 2)
 			}
 			tb, err := table.Open(t.Context(), store, out)
 			if err != nil {

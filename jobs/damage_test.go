@@ -60,6 +60,7 @@ func TestLostLink(t *testing.T) {
 	}
 }
 
+// interruptAfter begins a run and stops it when it has sealed a part.
 func interruptAfter(t *testing.T, m jobs.Map, part int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

@@ -77,7 +77,10 @@ func (m *Map) settle(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if plan == nil && err == nil {
 		plan, err = m.create(ctx, t, draft, found)
 	}
-	return plan, errors.Join(err, release())
+	if failed := release(); failed != nil {
+		m.Log.Warn("the lease for planning was not let go; the next process has to wait some seconds", "cause", failed)
+	}
+	return plan, err
 }
 
 func (m *Map) create(ctx context.Context, t *table.Table, draft table.Plan, found []objects.Object) (*table.Plan, error) {
