@@ -70,12 +70,19 @@ func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own b
 }
 
 // Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
-// markers, and files of the run that the manifest does not name. What has been removed of a replaced run stays so.
+// markers, files of the run that the manifest does not name, and leases. What has been removed of a replaced run stays so.
 func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 	for _, dataset := range sinks.Datasets() {
 		if err := t.finish(ctx, m, dataset); err != nil {
 			return err
 		}
+	}
+	leases, err := t.in.List(ctx, leasePrefix(m.RunID)) // of processes that were killed; those alive see to their own
+	if err != nil {
+		return err
+	}
+	if err := t.deleteAll(ctx, leases); err != nil {
+		return err
 	}
 	// In _runs lies what there is of a table.json whose writer was killed.
 	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"), t.in.Sweep("_runs"))
