@@ -34,7 +34,7 @@ sim: ## a hundred thousand nights in which everything goes wrong with a table: s
 	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
 
 crash: ## a run of two shards, killed at each step that others can see; EVERY=5 for every fifth
-	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix' -timeout 6h -v ./jobs
+	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix|TestCleanLooksAtLeasesTogether' -timeout 6h -v ./jobs
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

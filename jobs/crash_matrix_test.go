@@ -311,7 +311,11 @@ func (in *crashInput) points(t *testing.T, storage string) (points []crashPoint)
 		if order == atOnce {
 			n -= n / 5 // who is first has more to do: no two such runs take the same steps, and the last ones are alike in turn
 		}
-		for _, step := range spread(t, n, order) {
+		steps := spread(t, n, order)
+		if storage != "files" && os.Getenv("MAPPER_CRASH") == "" {
+			steps = steps[1:] // the first one is alike everywhere
+		}
+		for _, step := range steps {
 			points = append(points, crashPoint{order, step})
 		}
 	}

@@ -101,7 +101,7 @@ func rowsOf(t *testing.T, out, dataset string) []string {
 // command, which is the same, leaves exactly the rows of a run that nobody killed, and that what was sealed has
 // not been asked again.
 func TestKilled(t *testing.T) {
-	const rows = 12_000
+	const rows = 9_000
 	s, url := operator(t, sandbox.Options{Seed: "crash", OptOutShare: 0.1, RotationDays: 270, Latency: 5 * time.Millisecond, Trace: true})
 	input := filepath.Join(t.TempDir(), "unique.csv")
 	var text strings.Builder

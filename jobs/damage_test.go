@@ -179,6 +179,9 @@ func TestDamageOfAnUnfinishedRun(t *testing.T) {
 
 // TestCleanLooksAtLeasesTogether: each dead one takes 15 s in a cloud.
 func TestCleanLooksAtLeasesTogether(t *testing.T) {
+	if os.Getenv("MAPPER_CRASH") == "" {
+		t.Skip("it takes 15 s; make crash runs it")
+	}
 	const n = 20
 	s, url := operator(t, sandbox.Options{})
 	m := job(s, url, writePeople(t, 40), objectstest.S3(t).URI+"/table")

@@ -113,10 +113,10 @@ func TestStorageFaults(t *testing.T) {
 				}
 			})
 			s, url := operator(t, sandbox.Options{})
-			store := &objects.Store{GiveUpAfter: 2 * time.Second}
+			store := &objects.Store{GiveUpAfter: time.Second}
 			defer store.Close()
-			m := job(s, url, writePeople(t, 3000), target.URI+"/table")
-			m.Columns.ID, m.RunID, m.PartRows, m.MaxBatch, m.Store = "id", "r", 1000, 300, store
+			m := job(s, url, writePeople(t, 900), target.URI+"/table")
+			m.Columns.ID, m.RunID, m.PartRows, m.MaxBatch, m.Store = "id", "r", 300, 100, store
 			_, err := m.Run(t.Context())
 			if (err == nil) != (c.err == "") || err != nil && (!strings.Contains(err.Error(), c.err) || c.kind != nil && !errors.Is(err, c.kind)) {
 				t.Fatalf("got %v", err)
@@ -133,7 +133,7 @@ func TestStorageFaults(t *testing.T) {
 			if _, err := m.Run(t.Context()); err != nil {
 				t.Fatalf("on a sound storage: %v", err)
 			}
-			checkOutput(t, s, m.Out, 3000)
+			checkOutput(t, s, m.Out, 900)
 			if v, err := jobs.Verify(t.Context(), store, m.Out); err != nil {
 				t.Errorf("%v\n%s", err, v)
 			}

@@ -38,7 +38,7 @@ var formats = map[string]func(to *os.File, people []person) error{
 
 // TestFormatsAgree maps the same people from every format. MAPPER_TEST_ROWS says how many.
 func TestFormatsAgree(t *testing.T) {
-	rows := 20_000
+	rows := 6_000
 	if text, ok := os.LookupEnv("MAPPER_TEST_ROWS"); ok {
 		var err error
 		if rows, err = strconv.Atoi(text); err != nil {

@@ -323,7 +323,7 @@ func (p person) accepts(s *sandbox.Sandbox, dataset string, got *output) string 
 // TestEveryRowUnderFaults maps a large messy file through an operator that throttles, fails, resets, truncates
 // and lies. MAPPER_TEST_ROWS sets its size; `make million` runs it with a million rows.
 func TestEveryRowUnderFaults(t *testing.T) {
-	rows := 60_000
+	rows := 20_000
 	if n, err := strconv.Atoi(os.Getenv("MAPPER_TEST_ROWS")); err == nil {
 		rows = n
 	}

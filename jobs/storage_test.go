@@ -27,7 +27,7 @@ var storages = map[string]func(testing.TB) objectstest.Target{
 // TestEveryStorage reads from each storage and writes into each, while connections break and servers are busy, and
 // checks every row, and that whoever goes by manifests sees all of the run or nothing of it at any moment.
 func TestEveryStorage(t *testing.T) {
-	const rows = 6000
+	const rows = 2500
 	people, err := os.ReadFile(writePeople(t, rows))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestEveryStorage(t *testing.T) {
 					unsettle(target)
 				}
 				m := job(s, url, in.URI(""), out)
-				m.Columns.ID, m.MaxBatch, m.PartRows, m.Store = "id", 100, 1500, store
+				m.Columns.ID, m.MaxBatch, m.PartRows, m.Store = "id", 100, 600, store
 				if _, err := m.Run(t.Context()); err != nil {
 					t.Fatal(err)
 				}
