@@ -15,12 +15,12 @@ import (
 // commit makes the run visible if all its shards are done, and everything is accounted for.
 func (r *run) commit(ctx context.Context, m *Map) (err error) {
 	defer func() { err = r.explain(err) }()
-	working, err := r.table.Working(ctx, &r.plan)
+	progress, err := r.table.Progress(ctx, &r.plan)
 	if err != nil {
 		return err
 	}
-	if working > 0 {
-		return r.shardDone(ctx, m, working)
+	if progress.Working > 0 {
+		return r.shardDone(ctx, m, progress)
 	}
 	chains, err := r.table.Chains(ctx, &r.plan)
 	if err != nil {
@@ -52,12 +52,8 @@ func (r *run) commit(ctx context.Context, m *Map) (err error) {
 }
 
 // shardDone ends the work on a shard that is not the last one.
-func (r *run) shardDone(ctx context.Context, m *Map, working int) error {
-	own, err := r.table.Chain(ctx, r.plan.RunID, r.shard)
-	if err != nil {
-		return err
-	}
-	if have, want := len(own.Links), len(r.chain.Links); have < want {
+func (r *run) shardDone(ctx context.Context, m *Map, p table.Progress) error {
+	if have, want := p.Links[r.shard], len(r.chain.Links); have < want {
 		if _, err := committed(ctx, r.table, r.plan.RunID); err != nil {
 			return err // it was aborted
 		}
@@ -65,7 +61,7 @@ func (r *run) shardDone(ctx context.Context, m *Map, working int) error {
 			r.plan.RunID, r.shard, want, have, r.giveUp())
 	}
 	r.status = StatusShardDone
-	m.Log.Info("this shard is done; the last one commits the run", "shards_left", working)
+	m.Log.Info("this shard is done; the last one commits the run", "shards_left", p.Working)
 	return nil
 }
 
@@ -196,9 +192,8 @@ func (r *run) counts(chains ...*table.Chain) table.ManifestCounts {
 				totals.Repeated[i].Input = shares[totals.Repeated[i].Input].Input
 			}
 			counts.Totals.Add(&totals)
-			for _, in := range l.Inputs {
-				counts.Counts.Add(&in.Counts)
-			}
+			sum := l.Sum()
+			counts.Counts.Add(&sum)
 		}
 		counts.UniqueEstimate += c.Last().Unique // of several shards [run.commit] knows better
 	}

@@ -76,8 +76,8 @@ func (w *way) connect(ctx context.Context) Check {
 	first, err := w.http.RoundTrip(request)
 	switch {
 	case err != nil && connected.Load() && errors.Is(err, context.DeadlineExceeded):
-		return failed(&client.Error{Fault: client.Unreachable, Op: "network", Message: fmt.Sprintf("connected to %s, but no reply within %.0f s", w.url.Host, connectWithin.Seconds()),
-			Remedy: "look whether it is the service that listens there (host and port of the base URL), and try again later if it is"})
+		return unreachable(nil, fmt.Sprintf("connected to %s, but no reply within %.0f s", w.url.Host, connectWithin.Seconds()),
+			"look whether it is the service that listens there (host and port of the base URL), and try again later if it is")
 	case err != nil:
 		return unreachable(err, "no connection to "+w.url.Host, w.connectRemedy(err))
 	}

@@ -47,8 +47,8 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if e.Memory == 0 {
 		e.Memory = DefaultMemory
 	}
-	if e.Memory < minMemory {
-		return nil, settingf("memory", "%s is too little; the least is %s", humanize.Bytes(uint64(e.Memory)), humanize.Bytes(minMemory))
+	if err := checkMemory(e.Memory); err != nil {
+		return nil, err
 	}
 	t, _, runs, err := openTable(ctx, e.Store, e.From)
 	if err != nil {
@@ -78,12 +78,8 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 // folder returns the folder that the export goes into, if there is nothing in it.
 func (e *Export) folder(ctx context.Context) (*objects.Bucket, error) {
 	to, err := e.Store.Bucket(ctx, e.Out)
-	var storage *objects.Error
-	switch {
-	case errors.As(err, &storage):
-		return nil, fmt.Errorf("--out: %w", err)
-	case err != nil:
-		return nil, usagef("--out: %v", err)
+	if err != nil {
+		return nil, outError(err)
 	}
 	if to.Inside(e.From) {
 		return nil, usagef("--out %s lies inside the table %s, whose readers would take it for a part of it; choose another folder", e.Out, e.From)

@@ -11,20 +11,8 @@ func InKeys(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &keyedError{inKeys(err.Error()), err}
+	return &reworded{inKeys(err.Error()), err}
 }
-
-// keyedError is an error in the words of a job file.
-type keyedError struct {
-	text  string
-	cause error
-}
-
-// Error returns the message.
-func (e *keyedError) Error() string { return e.text }
-
-// Unwrap returns the error in the words of the command line.
-func (e *keyedError) Unwrap() error { return e.cause }
 
 var flag = regexp.MustCompile(`--[a-z][a-z-]*[a-z]\b`)
 

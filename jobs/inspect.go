@@ -91,10 +91,9 @@ func stateOf(ctx context.Context, t *table.Table, r table.Run, live bool) (RunSt
 	s.Kind, s.StartedAt = plan.Kind, plan.StartedAt
 	for _, c := range chains {
 		for _, l := range c.Links {
+			sum := l.Sum()
+			s.Counts.Add(&sum)
 			s.Parts += len(l.Files)
-			for _, in := range l.Inputs {
-				s.Counts.Add(&in.Counts)
-			}
 		}
 	}
 	return s, nil

@@ -16,18 +16,6 @@ const (
 	letRead  = "let this user read it"
 )
 
-// localError is an error of the file system with what to do about it. It shows one line of the error that it wraps.
-type localError struct {
-	text  string
-	cause error
-}
-
-// Error returns what happened, where, and what to do next.
-func (e *localError) Error() string { return e.text }
-
-// Unwrap returns the whole error.
-func (e *localError) Unwrap() error { return e.cause }
-
 // advised adds to an error of the local file system what to do about it: the system says less than a storage in the
 // cloud does.
 func (m *Map) advised(err error) error {
@@ -38,11 +26,11 @@ func (m *Map) advised(err error) error {
 	}
 	switch {
 	case isDenied(at) && m.isOut(at.Path):
-		return &localError{fmt.Sprintf("%s: %v; %s", at.Path, at.Err, letWrite), err}
+		return &reworded{fmt.Sprintf("%s: %v; %s", at.Path, at.Err, letWrite), err}
 	case isDenied(at):
-		return &localError{fmt.Sprintf("%s: %v; %s", at.Path, at.Err, letRead), err}
+		return &reworded{fmt.Sprintf("%s: %v; %s", at.Path, at.Err, letRead), err}
 	case errors.Is(at, syscall.ENOSPC), errors.Is(at, syscall.EDQUOT):
-		return &localError{fmt.Sprintf("%s: %v; make room, then run the same command again", at.Path, at.Err), err}
+		return &reworded{fmt.Sprintf("%s: %v; make room, then run the same command again", at.Path, at.Err), err}
 	}
 	return err
 }

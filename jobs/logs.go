@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mapper/client/transport"
-	"mapper/pipeline"
 )
 
 // logger returns the log of a run: each of its lines says which run it is about.
@@ -47,24 +46,16 @@ type partLog struct {
 }
 
 func (l *partLog) sealed(p SealedPart) {
-	counts, bytes := contents(p.Part)
+	counts, bytes := p.Sum(), int64(0)
+	for _, f := range p.Files {
+		bytes += f.Bytes
+	}
 	now := time.Now()
 	l.log.Info("part sealed", "part", p.N, "lines", counts.Lines, "rows", counts.Rows, "malformed", counts.Malformed,
 		"mapped", counts.Mapped, "unmapped", counts.UnmappedTotal(), "bytes", bytes,
 		"requests", p.Totals.Requests, "retries", p.Totals.Retries, "throttled", p.Totals.Throttled,
 		"seconds", round(now.Sub(l.last).Seconds()), "seal_seconds", round(p.Seal.Seconds()), "lines_done", p.Cursor.Lines)
 	l.last = now
-}
-
-// contents adds up what a part holds.
-func contents(p pipeline.Part) (counts pipeline.Counts, bytes int64) {
-	for i := range p.Inputs {
-		counts.Add(&p.Inputs[i].Counts)
-	}
-	for _, f := range p.Files {
-		bytes += f.Bytes
-	}
-	return counts, bytes
 }
 
 const (

@@ -100,8 +100,8 @@ func (m Map) withDefaults() (Map, error) {
 	if m.Memory == 0 {
 		m.Memory = DefaultMemory
 	}
-	if m.Memory < minMemory {
-		return m, settingf("memory", "%s is too little; the least is %s", humanize.Bytes(uint64(m.Memory)), humanize.Bytes(minMemory))
+	if err := checkMemory(m.Memory); err != nil {
+		return m, err
 	}
 	if m.PartBytes == 0 {
 		m.PartBytes = m.Memory / 4
@@ -205,12 +205,8 @@ func (m Map) run(ctx context.Context) (*Summary, error) {
 	}
 	defer m.connect(ctx)()
 	t, err := table.Open(ctx, m.Store, m.Out)
-	var storage *objects.Error
-	switch {
-	case errors.As(err, &storage):
-		return nil, fmt.Errorf("--out: %w", err)
-	case err != nil:
-		return nil, usagef("--out: %v", err)
+	if err != nil {
+		return nil, outError(err)
 	}
 	t.OnWait = m.logWait
 	if err := t.Check(ctx, m.Service.String(), m.Environment); err != nil {

@@ -68,10 +68,9 @@ func (r *run) summary(began time.Time) *Summary {
 	}
 	var own table.ManifestCounts // what this process has sealed
 	for _, l := range r.chain.Links[r.resumed:] {
+		sum := l.Sum()
+		own.Counts.Add(&sum)
 		own.Totals.Add(&l.Totals)
-		for _, in := range l.Inputs {
-			own.Counts.Add(&in.Counts)
-		}
 	}
 	if r.status != StatusAlreadyCommitted { // then others have counted what is there
 		asked := r.usage() // also for what is not sealed

@@ -30,7 +30,6 @@ type Verification struct {
 	Remarks []string `json:"remarks"` // what is odd and does no harm
 
 	replaced map[string]bool // runs that another replaces: their files may be gone
-	removed  int             // files of them that are
 }
 
 // ErrDamaged means that a table is not what its manifests say.
@@ -143,12 +142,12 @@ func (v *Verification) run(ctx context.Context, t *table.Table, about *table.Abo
 	}
 	v.Runs++
 	v.manifest(r, about)
-	v.removed = 0
-	if err := v.parts(ctx, t, r); err != nil {
+	removed, err := v.parts(ctx, t, r)
+	if err != nil {
 		return err
 	}
-	if v.removed > 0 {
-		v.remark("run %s is replaced, and %s of its files removed", r.ID, humanize.Comma(int64(v.removed)))
+	if removed > 0 {
+		v.remark("run %s is replaced, and %s of its files removed", r.ID, humanize.Comma(removed))
 		return nil
 	}
 	if err := v.progress(ctx, t, r); err != nil {
@@ -184,12 +183,8 @@ func (v *Verification) progress(ctx context.Context, t *table.Table, r table.Run
 			sealed += len(l.Files)
 		}
 	}
-	named := map[string]bool{}
-	for _, p := range r.Manifest.Parts {
-		named[p.Path] = true
-	}
-	if len(plan.Shards) > 0 && sealed != len(named) {
-		v.damage("run %s: its shards have sealed %d parts, and its manifest names %d", r.ID, sealed, len(named))
+	if named := len(r.Manifest.Named()); len(plan.Shards) > 0 && sealed != named {
+		v.damage("run %s: its shards have sealed %d parts, and its manifest names %d", r.ID, sealed, named)
 	}
 	return nil
 }
@@ -297,10 +292,7 @@ func dayOf(millis int64) string { return time.UnixMilli(millis).UTC().Format(tim
 
 // folders looks at the files of a committed run that its manifest does not name.
 func (v *Verification) folders(ctx context.Context, t *table.Table, r table.Run) error {
-	known := map[string]bool{}
-	for _, part := range r.Manifest.Parts {
-		known[part.Path] = true
-	}
+	known := r.Manifest.Named()
 	for _, dataset := range sinks.Datasets() {
 		folder := dataset + "/run=" + r.ID + "/"
 		keys, err := t.Bucket.List(ctx, folder)

@@ -23,8 +23,9 @@ type tally struct {
 	byFile      map[string]*pipeline.Counts // Mapped and Unmapped alone, by source_file
 }
 
-// parts reads all parts of a run, and compares what they hold together with the manifest if all could be read.
-func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) error {
+// parts reads all parts of a run, and compares what they hold together with the manifest if all could be read. It says
+// how many are gone that nobody needs any more.
+func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) (removed int64, err error) {
 	sum := tally{byFile: map[string]*pipeline.Counts{}}
 	named, whole := map[string]bool{}, true
 	for _, part := range r.Manifest.Parts {
@@ -40,12 +41,12 @@ func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) e
 		}
 		err := v.part(ctx, t, &part, &sum)
 		if ctx.Err() != nil {
-			return ctx.Err() // what could not be read then is not damaged
+			return removed, ctx.Err() // what could not be read then is not damaged
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, fs.ErrNotExist) && v.replaced[r.ID]:
-			whole, v.removed = false, v.removed+1
+			whole, removed = false, removed+1
 		default:
 			v.damage("%v", err)
 			whole = false
@@ -54,7 +55,7 @@ func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) e
 	if whole {
 		v.counts(r, &sum)
 	}
-	return nil
+	return removed, nil
 }
 
 // part checks one file and adds its rows to the tally. It fails when the file cannot be read or is another one.

@@ -85,6 +85,15 @@ type Part struct {
 	Took   time.Duration `json:"-"`                // how long finishing its files took
 }
 
+// Sum returns the counts of all inputs of the part together.
+func (p *Part) Sum() Counts {
+	var all Counts
+	for i := range p.Inputs {
+		all.Add(&p.Inputs[i].Counts)
+	}
+	return all
+}
+
 // InputCounts are the counts of one input.
 type InputCounts struct {
 	Input int `json:"input"`

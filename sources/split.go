@@ -37,15 +37,16 @@ func (in *Input) Cut(s Split) *Input {
 // Span returns which bytes of the stored object the split covers, for Parquet by its share of the rows. Batch.Read lies
 // between them. A size that is not known makes to negative.
 func (in *Input) Span() (from, to int64) {
-	rows := max(1, in.Layout.Rows)
-	if in.split == (Split{}) || in.checkSplit() != nil || in.Layout.Rows == 0 {
+	rows := in.Layout.Rows
+	if in.split == (Split{}) || in.checkSplit() != nil || rows == 0 {
 		return 0, in.Object.Size
 	}
-	end := in.splitStart().Row
+	start := in.splitStart().Row
+	end := start
 	for _, n := range in.Layout.Groups[in.split.First:in.split.Last] {
 		end += n
 	}
-	return share(in.Object.Size, in.splitStart().Row, rows), share(in.Object.Size, end, rows)
+	return share(in.Object.Size, start, rows), share(in.Object.Size, end, rows)
 }
 
 // share returns part/whole of size.

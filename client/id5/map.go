@@ -81,7 +81,8 @@ func (x *exchange) settle(ctx context.Context, which []int) error {
 		left := x.unanswered(which)
 		switch stuck := len(left) == len(which); {
 		case refusal == "" && askedAgain:
-			return x.giveUp(left)
+			x.giveUp(left)
+			return nil
 		case refusal == "":
 			askedAgain = true
 		case stuck && len(which) == 1:
@@ -148,11 +149,10 @@ func (x *exchange) halve(ctx context.Context, which []int) error {
 }
 
 // giveUp answers users that the service leaves out.
-func (x *exchange) giveUp(which []int) error {
+func (x *exchange) giveUp(which []int) {
 	for _, n := range which {
 		x.answer(n, client.Unknown, WordNoAnswer)
 	}
-	return nil
 }
 
 // poison answers a user who alone makes the service refuse a request, without naming him.

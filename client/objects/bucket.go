@@ -77,14 +77,12 @@ func (b *Bucket) Inside(pattern string) bool {
 
 // List returns the keys of all objects that begin with prefix, in order.
 func (b *Bucket) List(ctx context.Context, prefix string) ([]string, error) {
+	entries, err := b.Entries(ctx, prefix)
 	var keys []string
-	for e, err := range b.in.list(ctx, b.prefix+prefix) {
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, e.key[len(b.prefix):])
+	for _, e := range entries {
+		keys = append(keys, e.Key)
 	}
-	return keys, nil
+	return keys, err
 }
 
 // Entry is an object of a bucket.

@@ -60,7 +60,7 @@ func isJobFile(inputs []string) bool {
 }
 
 // planned reads the job of a file, with which no flag of map goes.
-func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Map) error {
+func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Map) (err error) {
 	var other string
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name != "set" && c.InheritedFlags().Lookup(f.Name) == nil {
@@ -70,11 +70,6 @@ func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Ma
 	if other != "" {
 		return usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
 	}
-	file, err := jobs.ReadFile(path, jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
-	if err != nil {
-		return err
-	}
-	*job = file.Map()
-	a.surround(job)
-	return nil
+	*job, err = a.readJob(path, sets)
+	return err
 }

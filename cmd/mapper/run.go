@@ -27,12 +27,10 @@ func (a *app) runCommand() *cobra.Command {
 			"  mapper run backfill.yaml --set out=ids/backfill --set columns.email=email,alt_email",
 		Args: one("JOB.yaml"),
 		RunE: a.measured(func(c *cobra.Command, args []string) error {
-			file, err := jobs.ReadFile(args[0], jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
+			job, err := a.readJob(args[0], sets)
 			if err != nil {
 				return err
 			}
-			job := file.Map()
-			a.surround(&job)
 			if err := a.credentials(&job); err != nil {
 				return err
 			}
@@ -41,4 +39,15 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the file says; a list is a,b")
 	return c
+}
+
+// readJob reads the job of a file.
+func (a *app) readJob(path string, sets []string) (jobs.Map, error) {
+	file, err := jobs.ReadFile(path, jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
+	if err != nil {
+		return jobs.Map{}, err
+	}
+	job := file.Map()
+	a.surround(&job)
+	return job, nil
 }

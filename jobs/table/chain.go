@@ -36,7 +36,12 @@ func (t *Table) Chain(ctx context.Context, run string, shard int) (*Chain, error
 	if err != nil {
 		return nil, err
 	}
-	c := &Chain{Shard: shard, Links: make([]Link, lengths[shard]), table: t, run: run}
+	return t.chain(ctx, run, shard, lengths[shard])
+}
+
+// chain reads the links of a chain, of which there are n.
+func (t *Table) chain(ctx context.Context, run string, shard, n int) (*Chain, error) {
+	c := &Chain{Shard: shard, Links: make([]Link, n), table: t, run: run}
 	group, limited := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i := range c.Links {
@@ -79,30 +84,42 @@ func (t *Table) lengths(ctx context.Context, run, prefix string) (map[int]int, e
 
 // Chains reads the chains of all shards of a run, in their order.
 func (t *Table) Chains(ctx context.Context, p *Plan) ([]*Chain, error) {
+	lengths, err := t.lengths(ctx, p.RunID, "")
+	if err != nil {
+		return nil, err
+	}
 	chains := make([]*Chain, len(p.Shards))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for shard := range chains {
 		group.Go(func() (err error) {
-			chains[shard], err = t.Chain(ctx, p.RunID, shard)
+			chains[shard], err = t.chain(ctx, p.RunID, shard, lengths[shard])
 			return err
 		})
 	}
 	return chains, group.Wait()
 }
 
-// Working returns how many shards of a run have not read everything yet. It reads no more than the end of each chain.
-func (t *Table) Working(ctx context.Context, p *Plan) (int, error) {
+// Progress is how far the shards of a run have got.
+type Progress struct {
+	Links   []int // of the chain of each shard
+	Working int   // shards that have not read everything yet
+}
+
+// Progress looks how far the shards of a run have got. It reads no more than the end of each chain.
+func (t *Table) Progress(ctx context.Context, p *Plan) (Progress, error) {
 	lengths, err := t.lengths(ctx, p.RunID, "")
 	if err != nil {
-		return 0, err
+		return Progress{}, err
 	}
+	links := make([]int, len(p.Shards))
 	var working atomic.Int64
 	group, limited := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for shard := range p.Shards {
 		group.Go(func() error {
 			n := lengths[shard]
+			links[shard] = n
 			if n == 0 {
 				working.Add(1)
 				return nil
@@ -119,7 +136,7 @@ func (t *Table) Working(ctx context.Context, p *Plan) (int, error) {
 		})
 	}
 	err = group.Wait()
-	return int(working.Load()), t.orAborted(ctx, p.RunID, err)
+	return Progress{links, int(working.Load())}, t.orAborted(ctx, p.RunID, err)
 }
 
 func (c *Chain) key(n int) string {
@@ -130,9 +147,7 @@ func (c *Chain) key(n int) string {
 func (c *Chain) Check() error {
 	lines := int64(0)
 	for i, l := range c.Links {
-		for _, in := range l.Inputs {
-			lines += in.Lines
-		}
+		lines += l.Sum().Lines
 		if l.N != i+1 || l.RunID != c.run || l.Shard != c.Shard || l.Cursor.Lines != lines {
 			return fmt.Errorf("run %s: the chain of shard %d %w: part %d ends behind line %d, and the parts up to it hold %d lines",
 				c.run, c.Shard, ErrDamaged, l.N, l.Cursor.Lines, lines)

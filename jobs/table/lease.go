@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mapper/client/objects"
 )
@@ -60,7 +61,13 @@ func (l *Lease) Check(ctx context.Context) error {
 // has to wait for 15 s.
 func (l *Lease) Release() error { return l.release() }
 
-func leasePrefix(run string) string { return "_runs/" + run + "/.lease-" }
+// leaseName is what the names of leases begin with, in the folder of their run.
+const leaseName = "/.lease-"
+
+func leasePrefix(run string) string { return "_runs/" + run + leaseName }
+
+// isLease says whether an object of a run is there for a lease.
+func isLease(key string) bool { return strings.Contains(key, leaseName) }
 
 // PlanningLease makes this process the only one that looks for a run to continue or plans a new one, so that
 // of two equal commands the second finds the run of the first. It waits its turn.
@@ -75,5 +82,5 @@ func (t *Table) PlanningLease(ctx context.Context) (release func() error, err er
 // DropLeases deletes what the leases of a run have left on object storage. The run must have a manifest, after which
 // nobody works on it.
 func (t *Table) DropLeases(ctx context.Context, run string) error {
-	return t.Bucket.DropLocks(ctx, leasePrefix(run))
+	return t.in.DropLocks(ctx, leasePrefix(run))
 }

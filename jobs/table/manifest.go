@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +52,15 @@ type ManifestCounts struct {
 	Withheld       int64 `json:"withheld"`
 }
 
+// Named says which files the manifest names.
+func (m *Manifest) Named() map[string]bool {
+	named := make(map[string]bool, len(m.Parts))
+	for _, p := range m.Parts {
+		named[p.Path] = true
+	}
+	return named
+}
+
 // Commit creates the manifest, and then the markers for people. It fails when the run has been aborted; when
 // another process has committed it, that is as good, and own is false. It returns the manifest that stands.
 func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own bool, err error) {
@@ -77,11 +85,7 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 			return err
 		}
 	}
-	leases, err := t.in.List(ctx, leasePrefix(m.RunID)) // of processes that were killed; those alive see to their own
-	if err != nil {
-		return err
-	}
-	if err := t.deleteAll(ctx, leases); err != nil {
+	if err := t.DropLeases(ctx, m.RunID); err != nil { // of processes that were killed; those alive see to their own
 		return err
 	}
 	// In _runs lies what there is of a table.json whose writer was killed.
@@ -160,23 +164,7 @@ func (t *Table) Abort(ctx context.Context, run string) error {
 	case !stands.Aborted:
 		return fmt.Errorf("run %s: %w", run, ErrCommitted)
 	}
-	keys, err := t.filesOf(ctx, run)
-	if err != nil {
-		return err
-	}
-	return t.deleteAll(ctx, keys)
-}
-
-// filesOf returns all that there is of a run, but for its manifest.
-func (t *Table) filesOf(ctx context.Context, run string) (keys []string, err error) {
-	for _, folder := range foldersOf(run) {
-		below, err := t.in.List(ctx, folder+"/")
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, below...)
-	}
-	return slices.DeleteFunc(keys, func(key string) bool { return key == manifestKey(run) }), nil
+	return t.deleteAll(ctx, run)
 }
 
 // foldersOf returns the folders of a run.
@@ -188,11 +176,18 @@ func foldersOf(run string) []string {
 	return append(folders, "_runs/"+run)
 }
 
-func (t *Table) deleteAll(ctx context.Context, keys []string) error {
+// deleteAll deletes all that there is of a run, but for its manifest.
+func (t *Table) deleteAll(ctx context.Context, run string) error {
+	entries, err := t.entriesOf(ctx, run)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for _, key := range keys {
-		group.Go(func() error { return t.in.Delete(ctx, key) })
+	for _, e := range entries {
+		if e.Key != manifestKey(run) {
+			group.Go(func() error { return t.in.Delete(ctx, e.Key) })
+		}
 	}
 	return group.Wait()
 }

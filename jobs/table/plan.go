@@ -58,7 +58,7 @@ func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 		p.Base = append(p.Base, r.ID)
 		p.Seq = max(p.Seq, r.Manifest.Seq+1)
 	}
-	if _, err := t.create(ctx, "_runs/"+p.RunID+"/plan.json", &p); err != nil {
+	if _, err := t.create(ctx, planKey(p.RunID), &p); err != nil {
 		return Plan{}, t.orAborted(ctx, p.RunID, err)
 	}
 	stands, err := t.Plan(ctx, p.RunID)
@@ -68,5 +68,7 @@ func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 // Plan returns the plan of a run. It fails with [fs.ErrNotExist] when there is none.
 func (t *Table) Plan(ctx context.Context, run string) (Plan, error) {
 	var p Plan
-	return p, t.read(ctx, "_runs/"+run+"/plan.json", &p)
+	return p, t.read(ctx, planKey(run), &p)
 }
+
+func planKey(run string) string { return "_runs/" + run + "/plan.json" }

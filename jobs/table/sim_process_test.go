@@ -334,8 +334,7 @@ func (r *simRun) commit() error {
 // abort ends a run without looking whether somebody works on it.
 func (p *simProcess) abort() error {
 	if p.world.sabotage == abortsWithoutManifest {
-		keys, err := p.table.filesOf(p.ctx, p.does.run)
-		return errors.Join(err, p.table.deleteAll(p.ctx, keys))
+		return p.table.deleteAll(p.ctx, p.does.run)
 	}
 	err := p.table.Abort(p.ctx, p.does.run)
 	p.aborted(err)

@@ -116,6 +116,7 @@ func (b *simBucket) Unfinished(context.Context, string) ([]objects.Unfinished, e
 }
 func (b *simBucket) Drop(context.Context, objects.Unfinished) error { return nil }
 func (b *simBucket) Sweep(string) error                             { return nil }
+func (b *simBucket) DropLocks(context.Context, string) error        { return nil }
 
 // create is the one primitive of the storage.
 func (w *world) create(key, creator string, data []byte) error {

@@ -55,6 +55,7 @@ type storage interface {
 	Folders(ctx context.Context, folder string) ([]string, error)
 	Unfinished(ctx context.Context, prefix string) ([]objects.Unfinished, error)
 	Drop(ctx context.Context, u objects.Unfinished) error
+	DropLocks(ctx context.Context, prefix string) error
 	Sweep(folder string) error
 }
 
@@ -181,7 +182,7 @@ func (t *Table) run(ctx context.Context, id string) Run {
 	if errors.Is(err, fs.ErrNotExist) {
 		m = nil
 		// What the plan says is for those who need it.
-		_, err = t.in.ReadAll(ctx, "_runs/"+id+"/plan.json")
+		_, err = t.in.ReadAll(ctx, planKey(id))
 	}
 	if errors.Is(err, fs.ErrNotExist) { // or an abort has deleted it, after its manifest had come
 		m, err = t.Manifest(ctx, id)

@@ -60,9 +60,6 @@ func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
 	group.SetLimit(atOnce)
 	replaced := replacedAt(runs)
 	for i, r := range runs {
-		if o.Run != "" && r.ID != o.Run {
-			continue
-		}
 		group.Go(func() error { return t.wasteOf(ctx, r, replaced[r.ID], o, &found[i]) })
 	}
 	if err := group.Wait(); err != nil {
@@ -86,20 +83,14 @@ func (t *Table) wasteful(ctx context.Context, o WasteOptions) ([]Run, error) {
 	if o.Run == "" {
 		return t.Runs(ctx)
 	}
-	runs, err := t.Survey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(runs, func(r Run) bool { return r.ID == o.Run })
+	r := t.run(ctx, o.Run)
 	switch {
-	case i < 0:
-		return nil, fmt.Errorf("%s has no run %q: %w", t.in.URI(""), o.Run, fs.ErrNotExist)
-	case runs[i].Err != nil:
-		return nil, fmt.Errorf("run %s: %w", o.Run, runs[i].Err)
-	case runs[i].Committed():
+	case r.Err != nil:
+		return nil, fmt.Errorf("run %s: %w", o.Run, r.Err)
+	case r.Committed():
 		return nil, fmt.Errorf("run %s: %w", o.Run, ErrCommitted)
 	}
-	return runs, nil
+	return []Run{r}, nil
 }
 
 // replacedAt says since when runs are replaced.
@@ -132,10 +123,7 @@ func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteO
 	case !replaced.IsZero() && time.Since(replaced) >= o.Grace:
 		w.Files = wasted(r, entries, "of a run that another replaces", func(key string) bool { return key != manifestKey(r.ID) })
 	default:
-		named := map[string]bool{}
-		for _, p := range r.Manifest.Parts {
-			named[p.Path] = true
-		}
+		named := r.Manifest.Named()
 		w.Files = wasted(r, entries, "no manifest names it", func(key string) bool {
 			return !named[key] && strings.HasSuffix(key, ".parquet") || isLease(key)
 		})
@@ -205,8 +193,6 @@ func (t *Table) abandoned(ctx context.Context, r Run, entries []objects.Entry, o
 	w.Abandoned = append(w.Abandoned, a)
 	return nil
 }
-
-func isLease(key string) bool { return strings.Contains(key, "/.lease-") }
 
 // isWorkedOn says whether a live process holds the lease of a shard of the run.
 func (t *Table) isWorkedOn(ctx context.Context, run string) (bool, error) {
