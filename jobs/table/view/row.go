@@ -3,8 +3,8 @@ package view
 import (
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"mapper/client"
 	"mapper/normalize"
+	"mapper/pipeline"
 )
 
 // Row is a pair of a caller's id and an identity, and what the table knows of both. It is valid, with all it points to,
@@ -32,11 +32,4 @@ type Row struct {
 }
 
 // Answer is the answer of an identity that counts.
-type Answer struct {
-	Status      client.Status // Unknown: there is none
-	UID         []byte        // Mapped only: the raw UID
-	Previous    []byte        // Mapped only: the raw UID before the last rotation, or nothing
-	RefreshFrom int64         // Mapped only: from when to ask again, Unix milliseconds, or 0
-	RawReason   []byte        // unless Mapped: the service's own word, or for Unknown why there is no answer
-	MappedAt    int64         // when the service answered or did not, Unix milliseconds; 0: it was never asked
-}
+type Answer = pipeline.Answer
