@@ -12,7 +12,7 @@ import (
 // most identities of the input have been asked already.
 const chunkRowBytes = 3 << 20
 
-// chunk is consecutive rows of the input and the request that they need.
+// chunk is consecutive rows of the input, or tasks of a merge, and the request that they need.
 type chunk struct {
 	first    uint64         // number of asks[0]
 	asks     []normalize.ID // what is asked, numbered from first in order
@@ -27,31 +27,48 @@ type chunk struct {
 	done    chan struct{} // closed when answers and err are set
 }
 
-// segment is a stretch of a chunk's rows that come from one batch of one input.
+// segment is a stretch of a chunk's rows that come from one batch of one input, or from some tasks.
 type segment struct {
-	input *Input
-	index int // of input
 	batch *batch
+	tasks *Tasks // instead of batch
 }
 
 // batch is what is kept of a batch of records once its identifiers are hashed.
 type batch struct {
-	start     sources.Position
-	malformed []string // reasons, in the order of the malformed rows
-	ids       cells    // the caller's keys, or nil
-	kept      arrow.Record
+	input       *Input
+	index       int // of input
+	start       sources.Position
+	malformed   []string // reasons, in the order of the malformed rows
+	ids         cells    // the caller's keys, or nil
+	kept        arrow.Record
+	bytesPerRow int64
 }
 
-// row is one output row to be, or a row without identifiers.
+// rowNumber is the number of row i among the data rows of the input, from 1.
+func (b *batch) rowNumber(i int) int64 { return b.start.Row + int64(i) + 1 }
+
+// id returns the caller's key of row i, if it has one. It is valid until the next call.
+func (b *batch) id(i int) (id []byte, ok bool) {
+	if b.ids == nil {
+		return nil, false
+	}
+	raw, ok := b.ids(i)
+	if !ok {
+		return nil, false
+	}
+	return raw.Reveal(), true
+}
+
+// row is one output row to be, or a row without identifiers, or a task.
 type row struct {
-	ref     uint64 // asked: the number of the identity; malformed: index into the batch's malformed
-	index   int32  // row of the batch
-	segment int32  // segment of the chunk
-	column  uint8  // asked, refused: index into the input's identifiers
-	outcome outcome
+	ref     uint64           // asked: the number of the identity; malformed: index into the batch's malformed
+	index   int32            // row of the batch, or task of the tasks
+	segment int32            // segment of the chunk
+	column  uint8            // asked, refused: index into the input's identifiers
+	outcome outcome          // a task says itself what is to be done
 	refusal normalize.Reason // refused: why
 	note    normalize.Note
-	begins  bool // the first of its input row
+	begins  bool // the first of its input row; of tasks, the first that tells what is known of its identity
 	// unnormalized says that the value is the hash of the email beside it, which was not normalized.
 	unnormalized bool
 }

@@ -13,7 +13,8 @@ type Counts struct {
 	EmptyRows   int64 `json:"empty_rows"`  // rows without any identifier
 	Identifiers int64 `json:"identifiers"` // cells that hold one
 	Mapped      int64 `json:"mapped"`
-	// Unmapped counts identifiers and malformed lines by reason.
+	Withheld    int64 `json:"withheld"` // identifiers that a merge found to need no row
+	// Unmapped counts identifiers, malformed lines, and pairs that have left the base, by reason.
 	Unmapped map[string]int64 `json:"unmapped"`
 }
 
@@ -25,6 +26,7 @@ func (c *Counts) Add(other *Counts) {
 	c.EmptyRows += other.EmptyRows
 	c.Identifiers += other.Identifiers
 	c.Mapped += other.Mapped
+	c.Withheld += other.Withheld
 	c.Unmapped = addTo(c.Unmapped, other.Unmapped)
 }
 
@@ -43,6 +45,7 @@ func (c *Counts) Invalid() int64 { return c.Unmapped["INVALID_IDENTIFIER"] + c.U
 // Check says whether the counts add up: every line and every identifier is accounted for.
 func (c *Counts) Check() error {
 	invalidRows := c.Unmapped["INVALID_ROW"]
+	unmapped := c.UnmappedTotal() - invalidRows - c.Unmapped["REMOVED"]
 	switch {
 	case c.Lines != c.Rows+c.Malformed:
 		return fmt.Errorf("%d lines are not %d rows and %d malformed", c.Lines, c.Rows, c.Malformed)
@@ -52,8 +55,8 @@ func (c *Counts) Check() error {
 		return fmt.Errorf("%d rows without an identifier of %d rows", c.EmptyRows, c.Rows)
 	case c.Identifiers < c.Rows-c.EmptyRows:
 		return fmt.Errorf("%d identifiers in %d rows that hold one", c.Identifiers, c.Rows-c.EmptyRows)
-	case c.Identifiers != c.Mapped+c.UnmappedTotal()-invalidRows:
-		return fmt.Errorf("%d identifiers are not %d mapped and %d unmapped", c.Identifiers, c.Mapped, c.UnmappedTotal()-invalidRows)
+	case c.Identifiers != c.Mapped+unmapped+c.Withheld:
+		return fmt.Errorf("%d identifiers are not %d mapped, %d unmapped and %d withheld", c.Identifiers, c.Mapped, unmapped, c.Withheld)
 	}
 	return nil
 }
@@ -64,6 +67,7 @@ type Totals struct {
 	Requests  int64            `json:"requests"`              // HTTP requests, repeated ones included
 	Retries   int64            `json:"retries"`               // requests repeated after a failure
 	Throttled int64            `json:"throttled"`             // replies 429
+	Live      int64            `json:"live,omitempty"`        // tasks of a merge whose pair was live before
 	Notes     map[string]int64 `json:"notes,omitempty"`       // identifiers that were cleaned, hashed already, ...
 	Reasons   map[string]int64 `json:"raw_reasons,omitempty"` // unmapped rows by raw_reason
 	Calendar  map[string]int64 `json:"calendar,omitempty"`    // UTC day -> identities with that refresh_from
@@ -82,6 +86,7 @@ func (t *Totals) Add(other *Totals) {
 	t.Requests += other.Requests
 	t.Retries += other.Retries
 	t.Throttled += other.Throttled
+	t.Live += other.Live
 	t.Notes = addTo(t.Notes, other.Notes)
 	t.Reasons = addTo(t.Reasons, other.Reasons)
 	t.Calendar = addTo(t.Calendar, other.Calendar)

@@ -14,7 +14,7 @@ import (
 // join takes the chunks in source order, joins their answers to every row that asked, and writes parts. It is
 // the only user of w.
 func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) error {
-	j := &joiner{stages: s, known: make([]known, s.opts.Recent)}
+	j := &joiner{stages: s, inputs: inputs, known: make([]known, s.opts.Recent)}
 	var err error
 	if j.part, err = newPartWriter(ctx, s, last, w, sealed); err != nil {
 		return err
@@ -38,9 +38,11 @@ func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.W
 
 type joiner struct {
 	*stages
-	part  *partWriter
-	known []known // the answers to the identities asked last, by number modulo its length
-	out   sinks.Row
+	inputs []Input
+	part   *partWriter
+	known  []known // the answers to the identities asked last, by number modulo its length
+	answer Answer  // the one at hand
+	out    sinks.Row
 }
 
 // known is an answer that rows of later chunks may wait for. It has memory of its own, so that a chunk can be
@@ -99,17 +101,14 @@ func (j *joiner) chunk(c *chunk) error {
 		return fmt.Errorf("%d answers to %d identities", len(c.answers.Items), len(c.asks)) // a bug of the client
 	}
 	for i := range c.rows {
+		var err error
 		r := &c.rows[i]
-		seg := &c.segments[r.segment]
-		if r.begins {
-			if err := j.part.begin(seg, r); err != nil {
-				return err
-			}
+		if from := &c.segments[r.segment]; from.tasks != nil {
+			err = j.task(c, r, from.tasks)
+		} else {
+			err = j.row(c, r, from.batch)
 		}
-		if r.outcome == empty {
-			continue
-		}
-		if err := j.row(c, seg, r); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -119,67 +118,101 @@ func (j *joiner) chunk(c *chunk) error {
 	return j.part.sealIfLarge()
 }
 
-// row writes one row.
-func (j *joiner) row(c *chunk, seg *segment, r *row) error {
-	out := &j.out
-	out.SourceFile = seg.input.Source.Object.URI
-	out.SourceRow = seg.batch.start.Row + int64(r.index) + 1
-	out.Kept, out.KeptRow = seg.batch.kept, int(r.index)
-	out.ID, out.HasID = nil, false
-	if seg.batch.ids != nil {
-		if raw, ok := seg.batch.ids(int(r.index)); ok {
-			out.ID, out.HasID = raw.Reveal(), true
+// row counts and writes one row.
+func (j *joiner) row(c *chunk, r *row, b *batch) error {
+	if r.begins {
+		if err := j.part.begin(b, r); err != nil {
+			return err
 		}
 	}
-	if r.outcome == malformed {
-		out.SourceColumn, out.HasKind = "", false
-		return j.refuse(sinks.ReasonInvalidRow, seg.batch.malformed[r.ref])
+	if r.outcome == empty {
+		return nil
 	}
-	id := seg.input.Identifiers[r.column]
-	out.SourceColumn = seg.input.Source.Layout.Columns[id.Column].Name
+	out := &j.out
+	out.SourceFile = b.input.Source.Object.URI
+	out.SourceRow = b.rowNumber(int(r.index))
+	out.Kept, out.KeptRow = b.kept, int(r.index)
+	out.ID, out.HasID = b.id(int(r.index))
+	if r.outcome == malformed {
+		return j.writeMalformed(b.malformed[r.ref])
+	}
+	id := b.input.Identifiers[r.column]
+	out.SourceColumn = b.input.Source.Layout.Columns[id.Column].Name
 	out.Identity.Kind, out.HasKind = id.Form.Kind(), true
 	j.part.note(r)
 	if r.outcome == refused {
-		j.part.invalidIn(r.column, r.refusal)
-		return j.refuse(sinks.ReasonInvalidIdentifier, r.refusal.String())
+		return j.writeRefused(r)
 	}
-	out.HasHash = true
-	if r.ref >= c.first {
-		i := int(r.ref - c.first)
-		if out.Identity = c.asks[i]; i == c.booked {
-			// Identities are numbered in the order of the rows that ask them, so this is the first to use it.
-			c.booked++
-			j.part.book(&c.asks[i], &c.answers.Items[i])
-		} else {
-			j.part.repeat(seg, r, &out.Identity)
-		}
-		return j.answer(r.column, &c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
+	if !j.take(c, r) {
+		j.part.repeat(r, &out.Identity, b.index, out.SourceRow)
 	}
-	k := &j.known[r.ref&uint64(len(j.known)-1)]
-	out.Identity = k.id
-	j.part.repeat(seg, r, &out.Identity)
-	return j.answer(r.column, &k.answer, k.text[:k.previous], k.text[k.previous:], k.text)
+	return j.write(r.column, &j.answer)
 }
 
-// refuse writes a row that was never asked.
-func (j *joiner) refuse(reason sinks.Reason, why string) error {
+// take takes the answer that a row waits for, and its identity. It says whether the row is the first to use it.
+func (j *joiner) take(c *chunk, r *row) (first bool) {
+	a := &j.answer
+	if r.ref < c.first {
+		k := &j.known[r.ref&uint64(len(j.known)-1)]
+		j.out.Identity = k.id
+		a.set(&k.answer, k.text[:k.previous], k.text[k.previous:], k.text)
+		return false
+	}
+	i := int(r.ref - c.first)
+	j.out.Identity = c.asks[i]
+	a.set(&c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
+	if i != c.booked {
+		return false
+	}
+	// Identities are numbered in the order of the rows that ask them, so this is the first to use it.
+	c.booked++
+	j.part.book(&c.asks[i], a)
+	return true
+}
+
+// set makes a the answer of a client, with its texts.
+func (a *Answer) set(from *client.Answer, uid, previous, word []byte) {
+	a.Status, a.MappedAt = from.Status, from.At
+	if from.Status == client.Mapped {
+		a.UID, a.Previous, a.RefreshFrom, a.RawReason = uid, previous, from.RefreshFrom, nil
+	} else {
+		a.UID, a.Previous, a.RefreshFrom, a.RawReason = nil, nil, 0, word
+	}
+}
+
+// writeMalformed writes a line that could not be read.
+func (j *joiner) writeMalformed(why string) error {
+	j.out.SourceColumn, j.out.HasKind, j.out.HasHash = "", false, false
+	return j.writeUnasked(sinks.ReasonInvalidRow, why)
+}
+
+// writeRefused writes an identifier that cannot be asked.
+func (j *joiner) writeRefused(r *row) error {
+	j.part.invalidIn(r.column, r.refusal)
+	j.out.HasHash = false
+	return j.writeUnasked(sinks.ReasonInvalidIdentifier, r.refusal.String())
+}
+
+// writeUnasked writes a row that was never asked.
+func (j *joiner) writeUnasked(reason sinks.Reason, why string) error {
 	out := &j.out
-	out.HasHash = false
 	out.MappedAt = time.Now().UnixMilli()
 	out.Reason, out.RejectedBy = reason, sinks.ByMapper
 	out.RawReason = append(out.RawReason[:0], why...)
 	return j.part.unmapped(out)
 }
 
-// answer writes a row with what the service said of its identity.
-func (j *joiner) answer(column uint8, a *client.Answer, uid, previous, word []byte) error {
+// write writes a row with what the service says, or has said, of its identity.
+func (j *joiner) write(column uint8, a *Answer) error {
 	out := &j.out
-	out.MappedAt = a.At
+	out.HasHash = true
+	out.MappedAt = a.MappedAt
 	if a.Status == client.Mapped {
-		out.UID, out.Previous, out.RefreshFrom = uid, previous, a.RefreshFrom
+		out.UID, out.Previous, out.RefreshFrom = a.UID, a.Previous, a.RefreshFrom
 		return j.part.mapped(out)
 	}
 	out.RejectedBy = sinks.ByService
+	word := a.RawReason
 	if len(word) == 0 {
 		word = noAnswer
 	}

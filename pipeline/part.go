@@ -26,9 +26,12 @@ type partWriter struct {
 	open         bool   // something has been read for part n
 	cursor       Cursor // behind the last row
 	since        time.Time
-	inputs       []inputCounter // of part n
-	notes        [8]int64       // by bit of normalize.Note
-	unnormalized int64          // hashes that were made without normalizing
+	inputs       []*inputCounter // of part n, in the order in which they came first
+	byInput      map[int]*inputCounter
+	in           *inputCounter // the one whose row is at hand
+	live         int64         // tasks whose pair was live
+	notes        [8]int64      // by bit of normalize.Note
+	unnormalized int64         // hashes that were made without normalizing
 	repeats      repeats
 	asked        int64
 	calendar     map[int64]int64   // day since 1970 -> identities
@@ -67,7 +70,8 @@ func newPartWriter(ctx context.Context, s *stages, last Part, w *sinks.Writer, s
 
 func (p *partWriter) reset() {
 	p.open = false
-	p.inputs = nil
+	p.inputs, p.byInput, p.in = nil, map[int]*inputCounter{}, nil
+	p.live = 0
 	p.notes = [8]int64{}
 	p.unnormalized = 0
 	p.asked = 0
@@ -77,9 +81,14 @@ func (p *partWriter) reset() {
 
 // book counts an identity that was asked, with the first row that uses its answer: only what is in a part counts,
 // however often a crash makes the rest be asked again.
-func (p *partWriter) book(id *normalize.ID, a *client.Answer) {
+func (p *partWriter) book(id *normalize.ID, a *Answer) {
 	p.asked++
 	p.sketch.InsertHash(binary.LittleEndian.Uint64(id.Hash[:]))
+	p.due(a)
+}
+
+// due counts when an identity is to be asked again, once however many of its rows are written.
+func (p *partWriter) due(a *Answer) {
 	if a.Status == client.Mapped && a.RefreshFrom != 0 {
 		p.calendar[a.RefreshFrom/millisPerDay]++
 	}
@@ -87,8 +96,54 @@ func (p *partWriter) book(id *normalize.ID, a *client.Answer) {
 
 const millisPerDay = 24 * 60 * 60 * 1000
 
-// begin counts the next line of the inputs. If the open part is full, it is sealed first.
-func (p *partWriter) begin(seg *segment, r *row) error {
+// begin counts the next line of the inputs.
+func (p *partWriter) begin(b *batch, r *row) error {
+	if err := p.makeRoom(); err != nil {
+		return err
+	}
+	p.cursor = Cursor{Input: b.index, At: b.start, Row: b.rowNumber(int(r.index)), Lines: p.cursor.Lines + 1}
+	p.turnTo(b.index, b.input)
+	switch r.outcome {
+	case malformed:
+		p.countMalformed(1)
+	case empty:
+		p.countRows(1)
+		p.in.EmptyRows++
+	default:
+		p.countRows(1)
+	}
+	return nil
+}
+
+// beginTask counts the next task of a merge.
+func (p *partWriter) beginTask(t *Task, inputs []Input) error {
+	if err := p.makeRoom(); err != nil {
+		return err
+	}
+	p.cursor.Row++
+	p.cursor.Lines += t.Lines
+	if t.Live {
+		p.live++
+	}
+	if t.Input == NoInput {
+		p.turnTo(NoInput, nil)
+	} else {
+		p.turnTo(t.Input, &inputs[t.Input])
+	}
+	switch t.Do {
+	case Malformed:
+		p.countMalformed(t.Lines)
+	case Blank:
+		p.countRows(t.Lines)
+		p.in.EmptyRows += t.Lines
+	default:
+		p.countRows(t.Lines)
+	}
+	return nil
+}
+
+// makeRoom sees to it that a part is open and not full.
+func (p *partWriter) makeRoom() error {
 	if p.open && p.w.Rows() >= p.opts.PartRows {
 		if err := p.seal(false); err != nil {
 			return err
@@ -100,35 +155,46 @@ func (p *partWriter) begin(seg *segment, r *row) error {
 		}
 		p.open, p.since = true, time.Now()
 	}
-	p.cursor = Cursor{Input: seg.index, At: seg.batch.start, Row: seg.batch.start.Row + int64(r.index) + 1, Lines: p.cursor.Lines + 1}
-	if n := len(p.inputs); n == 0 || p.inputs[n-1].Input != seg.index {
-		p.inputs = append(p.inputs, inputCounter{
-			InputCounts: InputCounts{Input: seg.index}, input: seg.input, columns: make([]columnCounter, len(seg.input.Identifiers)),
-		})
-	}
-	in := p.counts()
-	in.Lines++
-	switch r.outcome {
-	case malformed:
-		in.Malformed++
-		p.seen++
-	case empty:
-		in.Rows++
-		in.EmptyRows++
-	default:
-		in.Rows++
-	}
-	p.opts.Progress.Lines.Add(1)
 	return nil
 }
 
-func (p *partWriter) counts() *inputCounter { return &p.inputs[len(p.inputs)-1] }
+// turnTo says which input the row at hand is of. Runs of rows of the same one cost nothing.
+func (p *partWriter) turnTo(index int, input *Input) {
+	if p.in != nil && p.in.Input == index {
+		return
+	}
+	if p.in = p.byInput[index]; p.in != nil {
+		return
+	}
+	p.in = &inputCounter{InputCounts: InputCounts{Input: index}, input: input}
+	if input != nil {
+		p.in.columns = make([]columnCounter, len(input.Identifiers))
+	}
+	p.inputs, p.byInput[index] = append(p.inputs, p.in), p.in
+}
+
+func (p *partWriter) countRows(n int64) {
+	p.in.Lines += n
+	p.in.Rows += n
+	p.opts.Progress.Lines.Add(n)
+}
+
+func (p *partWriter) countMalformed(n int64) {
+	p.in.Lines += n
+	p.in.Malformed += n
+	p.seen += n
+	p.opts.Progress.Lines.Add(n)
+}
+
+// withhold counts an identifier that needs no row.
+func (p *partWriter) withhold() { p.in.Withheld++ }
 
 // note counts an identifier and what was remarkable about it.
 func (p *partWriter) note(r *row) {
-	in := p.counts()
-	in.Identifiers++
-	in.columns[r.column].identifiers++
+	p.in.Identifiers++
+	if p.in.input != nil {
+		p.in.columns[r.column].identifiers++
+	}
 	p.seen++
 	if r.unnormalized {
 		p.unnormalized++
@@ -140,25 +206,27 @@ func (p *partWriter) note(r *row) {
 
 // invalidIn counts an invalid identifier of a column. ReasonNone says that the service refused it.
 func (p *partWriter) invalidIn(column uint8, reason normalize.Reason) {
-	p.counts().columns[column].invalid[reason]++
+	if p.in.input != nil {
+		p.in.columns[column].invalid[reason]++
+	}
 }
 
 // repeat counts a row whose identity was asked for a row before it. The hash of the empty string has a note of
 // its own.
-func (p *partWriter) repeat(seg *segment, r *row, id *normalize.ID) {
+func (p *partWriter) repeat(r *row, id *normalize.ID, input int, number int64) {
 	if r.note&normalize.NoteEmptyHash == 0 {
-		p.repeats.add(id, seg.index, seg.batch.start.Row+int64(r.index)+1)
+		p.repeats.add(id, input, number)
 	}
 }
 
 func (p *partWriter) mapped(out *sinks.Row) error {
-	p.counts().Mapped++
+	p.in.Mapped++
 	p.opts.Progress.Mapped.Add(1)
 	return p.fail(p.w.Mapped(out))
 }
 
 func (p *partWriter) unmapped(out *sinks.Row) error {
-	p.counts().unmapped[out.Reason]++
+	p.in.unmapped[out.Reason]++
 	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
 		p.invalid++
 	}
@@ -193,10 +261,11 @@ func (e *TooManyInvalidError) Error() string {
 // invalidFrom is how many identifiers have to be seen before their share of invalid ones means something.
 const invalidFrom = 10_000
 
-// checkInvalid fails when too much of what was seen is invalid. atEnd, there is nothing left to wait for.
+// checkInvalid fails when too much of what was seen is invalid. atEnd, there is nothing left to wait for. The tasks of a
+// merge come in an order of their own, in which invalid ones stand together, so only their end says something.
 func (p *partWriter) checkInvalid(atEnd bool) error {
 	limit := p.opts.MaxInvalid
-	if limit == nil || p.seen < invalidFrom && !atEnd || float64(p.invalid) <= *limit*float64(p.seen) {
+	if limit == nil || !atEnd && (p.seen < invalidFrom || p.opts.Merge != nil) || float64(p.invalid) <= *limit*float64(p.seen) {
 		return nil
 	}
 	return &TooManyInvalidError{Invalid: p.invalid, Seen: p.seen, Limit: *limit}
@@ -245,8 +314,7 @@ func (p *partWriter) seal(done bool) error {
 			return p.fail(err)
 		}
 	}
-	for i := range p.inputs {
-		in := &p.inputs[i]
+	for _, in := range p.inputs {
 		in.Unmapped = map[string]int64{}
 		for reason, n := range in.unmapped {
 			if n > 0 {
@@ -278,6 +346,7 @@ func (p *partWriter) totals() Totals {
 		Requests:  now.Requests - p.usage.Requests,
 		Retries:   now.Retries - p.usage.Retries,
 		Throttled: now.Throttled - p.usage.Throttled,
+		Live:      p.live,
 		Notes:     map[string]int64{},
 		Reasons:   map[string]int64{},
 		Calendar:  map[string]int64{},
@@ -285,8 +354,7 @@ func (p *partWriter) totals() Totals {
 	}
 	p.usage = now
 	var identifiers int64
-	for i := range p.inputs {
-		in := &p.inputs[i]
+	for _, in := range p.inputs {
 		identifiers += in.Identifiers
 		for n := range in.columns {
 			in.columns[n].addTo(t.Columns, in.input.Source.Layout.Columns[in.input.Identifiers[n].Column].Name)

@@ -64,7 +64,8 @@ type Identifier struct {
 	Form   normalize.Form `json:"form"`
 }
 
-// Cursor is a place between two rows of the inputs.
+// Cursor is a place between two rows of the inputs. With a merge it is one between two tasks: Input is 0, Row is how many
+// tasks are done, and Lines how many lines they account for.
 type Cursor struct {
 	Input int              `json:"input"` // which input
 	At    sources.Position `json:"at"`    // where in it reading can start
@@ -108,6 +109,7 @@ type Usage struct {
 // Options tunes Run. A zero field means its default.
 type Options struct {
 	Normalize    normalize.Options
+	Merge        Merge         // what is between reading and asking; nil is nothing
 	MaxBatch     int           // identities in a request; default 5,000, the API's maximum
 	MaxInFlight  int           // requests at once; default 20
 	Memory       int64         // bytes for rows that are read and not yet written, default 64 MiB
@@ -157,6 +159,9 @@ func setDefault[T comparable](field *T, value T) {
 // Run reads the inputs from a place on, asks mapper, and writes parts until everything is read. last is the
 // last part sealed so far, or the zero Part. Each part is handed to sealed once its files are in place; only
 // when sealed has returned nil does the part count, and when it fails Run fails with its error.
+//
+// With a merge, all inputs are read from their beginning whatever last is, and what it says is to be done is asked and
+// written from a place on.
 //
 // When ctx is cancelled, or reading or a request fails, Run reads no further, gives the requests in flight
 // Grace to finish, seals what is contiguous, and returns the cause. Run starts no goroutine that outlives it.

@@ -9,6 +9,7 @@ import (
 // Progress is what a Run has done so far. Anybody may read it at any time.
 type Progress struct {
 	Lines    atomic.Int64 // data rows written, those of earlier parts included
+	Added    atomic.Int64 // data rows that the merge was told of, since Run began
 	Mapped   atomic.Int64 // of them mapped, since Run began
 	Parts    atomic.Int64 // parts sealed since Run began
 	unmapped [len(sinks.ByReason{})]atomic.Int64

@@ -49,7 +49,6 @@ type ManifestCounts struct {
 	pipeline.Counts
 	pipeline.Totals
 	UniqueEstimate int64 `json:"unique_estimate"` // distinct identities asked, within about 1 %
-	Withheld       int64 `json:"withheld"`
 }
 
 // Named says which files the manifest names.
