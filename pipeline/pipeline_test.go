@@ -200,6 +200,12 @@ func (tb *table) rows(dataset string) []string {
 
 func readRows(t *testing.T, path string) []string {
 	t.Helper()
+	return readColumns(t, path, func(name string) bool { return name != "mapped_at" })
+}
+
+// readColumns returns the wanted columns of a file, a text for each row.
+func readColumns(t *testing.T, path string, wanted func(name string) bool) []string {
+	t.Helper()
 	pf, err := file.OpenParquetFile(path, false)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +222,7 @@ func readRows(t *testing.T, path string) []string {
 	defer tab.Release()
 	rows := make([]string, tab.NumRows())
 	for c := range int(tab.NumCols()) {
-		if tab.Column(c).Name() == "mapped_at" {
+		if !wanted(tab.Column(c).Name()) {
 			continue
 		}
 		i := 0
