@@ -21,9 +21,33 @@
 // by side and joined in source order, so the same input and the same answers give the same rows in the same
 // order.
 //
+// # Merge
+//
+// With Options.Merge, what is asked is not what is read but what comes of comparing it with what a table knows. The
+// reader then has two phases:
+//
+//	sources.Batch                          Merge.Tasks
+//	   │ normalize                            │ pass over what is done
+//	   ▼                                      ▼
+//	identities ──► Merge.Add     and then   tasks ──► pack ──► chunk, and on as above
+//
+// A task is one row to be, with the decision what to do about it: [Ask], [Tell] what is known, [Withhold] it, and so on.
+// Whoever decides is not in this package, which hands over all that was read, in source order, and takes tasks in
+// whatever order they come, of all inputs mixed and of none at all ([NoInput]: what only the table holds). Tasks, and
+// not rows, are then what cursors count. A run that is continued reads and adds everything again, since the merge keeps
+// nothing, and passes over the tasks that are done; when they do not account for as many lines as the last part says,
+// an input or the table is not what it was, and Run fails.
+//
+// An answer is compared with the one that was known, which gives the columns change and former_uid. Identities that are
+// told are due some day like those asked, so both stand in the calendar of the run, once each.
+//
+// Malformed lines and identifiers that cannot be asked are known when all is added: MaxInvalid is looked at then, before
+// anything is asked, and again at the very end. Not in between, because tasks are sorted and invalid ones stand together.
+//
 // # Memory
 //
-// Chunks on the way hold shares of one byte budget, from being read to being written. When it is spent, reading
+// Chunks on the way hold shares of one byte budget, from being read to being written, and so do tasks; what a merge
+// keeps of what it is told is its own affair. When it is spent, reading
 // waits; nothing else does. Behind it come the answers to the identities asked last, of fixed size, and the
 // open part, which is sealed when it holds PartBytes.
 //
@@ -37,7 +61,9 @@
 // # Decisions
 //
 // Normalizing and packing share a goroutine: they cost less than what joins and writes a row, so a stage more would
-// only add a queue. Reading has one for each input that is open, because a storage far away takes its time to begin
+// only add a queue. The reader hands rows to a taker, which packs them or adds them to a merge: a branch for the merge
+// would run through all of it. Tasks are packed, numbered and sent by the same packer as rows, and become chunks of the
+// same kind, so asking and the order of writing know nothing of a merge. Reading has one for each input that is open, because a storage far away takes its time to begin
 // with a file. The answers asked last are copied out of their chunk when it is done: keeping whole chunks would tie
 // memory to how sparsely new identities come.
 //

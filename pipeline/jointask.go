@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"time"
 
 	"mapper/client"
@@ -42,12 +43,10 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 		return j.writeUnasked(sinks.ReasonSuppressed, OnSuppression)
 	case Tell:
 		return j.tell(r, t)
+	case Ask:
+		return j.told(c, r, t)
 	}
-	if !j.take(c, r) && t.Input != NoInput { // what the table repeats has been told of when it was read
-		j.part.repeat(r, &j.out.Identity, t.Input, t.Row)
-	}
-	j.out.Change, j.out.Former = change(&t.Answer, &j.answer)
-	return j.write(r.column, &j.answer)
+	return fmt.Errorf("a task is to be done in way %d, which there is not", t.Do) // a bug of the merge
 }
 
 // describe fills in what a task says of itself: the key, the identity and where they were read.
@@ -73,6 +72,15 @@ func (j *joiner) end(t *Task, as sinks.Change) {
 	if t.Answer.Status == client.Mapped {
 		j.out.Former = t.Answer.UID
 	}
+}
+
+// told writes what the service says of an identity now.
+func (j *joiner) told(c *chunk, r *row, t *Task) error {
+	if !j.take(c, r) && t.Input != NoInput { // a repetition is named by its place in an input
+		j.part.repeat(r, &j.out.Identity, t.Input, t.Row)
+	}
+	j.out.Change, j.out.Former = change(&t.Answer, &j.answer)
+	return j.write(r.column, &j.answer)
 }
 
 // tell writes what is known of an identity. It was answered when it was, and not now.

@@ -11,14 +11,15 @@ import (
 )
 
 // Merge is the optional stage between reading and asking: it compares what is read with what is known, and says what is
-// to be done in which order. Without inputs it says so of what is known alone.
+// to be done in which order. Without inputs it says so of what is known alone. See the package comment.
 type Merge interface {
 	// Add takes a line of an input, or one identifier of it. One goroutine calls it, in source order; nothing of what it
 	// is handed may be kept after the call.
 	Add(*Read) error
 	// Tasks yields what is to be done, in the order of the run. It is called once, after the last Add. Its yield depends on
 	// nothing but what was added and what is known, never on time: a run that is continued adds all again and passes over
-	// as many tasks as are done. What was yielded belongs to the pipeline.
+	// as many tasks as are done. The tasks of one identity stand together: then it is asked once. What was yielded belongs
+	// to the pipeline, which stops taking at the first error, and when ctx is cancelled.
 	Tasks(ctx context.Context) iter.Seq2[*Tasks, error]
 }
 
@@ -46,6 +47,7 @@ type Read struct {
 // Do says what is to be done with a task.
 type Do uint8
 
+// What there is to be done.
 const (
 	Ask       Do = iota // ask the service, and write what it says
 	Tell                // write what is known: Task.Answer
@@ -62,9 +64,11 @@ const NoInput = -1
 
 // Task is one row to be written, or to be counted.
 type Task struct {
-	Do    Do
-	Lines int64 // how many lines it accounts for: 1 for the first task of a line, 0 for others of it, any number if Blank
-	Live  bool  // the pair was live before; counted, to tell which share of them is removed
+	Do Do
+	// Lines is how many lines it accounts for: 1 for the first task of a line, 0 for others of it, any number if Blank.
+	// What is of no input counts as a line of its own, 1, unless it is to be removed: then 0.
+	Lines int64
+	Live  bool // the pair was live before; counted, to tell which share of them is removed
 
 	Input        int // of the inputs, or NoInput
 	Row          int64

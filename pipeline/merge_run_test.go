@@ -135,7 +135,7 @@ func TestMergeIdentityOfManyChunks(t *testing.T) {
 // the uninterrupted run.
 func TestMergeResumesAtEveryPart(t *testing.T) {
 	inputs, b := nightly(t)
-	opts := pipeline.Options{MaxBatch: 15, PartRows: 40, MaxInFlight: 4}
+	opts := pipeline.Options{MaxBatch: 15, PartRows: 70, MaxInFlight: 4}
 	whole := night(t, inputs, b, opts)
 	if len(whole.parts) < 8 {
 		t.Fatalf("only %d parts: too few to stop at", len(whole.parts))
@@ -217,7 +217,7 @@ func TestMergeThatChanged(t *testing.T) {
 // TestMergeFailures fails in every place. What comes before it is sealed, and the run goes on from there.
 func TestMergeFailures(t *testing.T) {
 	inputs, b := nightly(t)
-	opts := pipeline.Options{MaxBatch: 15, MaxInFlight: 3}
+	opts := pipeline.Options{MaxBatch: 5, MaxInFlight: 3}
 	whole := night(t, inputs, b, opts)
 	refused := &client.Error{Fault: client.Refused, Op: "test", Message: "no"}
 	for _, c := range []struct {
@@ -232,7 +232,7 @@ func TestMergeFailures(t *testing.T) {
 		{"some tasks", func(b *base, _ *service) { b.stopAt = 400 }, errCrash, true},
 		{"some request", func(_ *base, s *service) {
 			s.fail = func(call int) error {
-				if call == 3 {
+				if call == 6 { // of the fourth chunk or a later one, as three are asked at once
 					return refused
 				}
 				return nil
