@@ -112,7 +112,7 @@ func (l list) Tasks(context.Context) iter.Seq2[*pipeline.Tasks, error] {
 
 // TestMergeIdentityOfManyChunks: the rows of one identity are more than a chunk holds.
 func TestMergeIdentityOfManyChunks(t *testing.T) {
-	const batches, each = 60, 1000
+	const batches, each = 25, 1000
 	l := list{batches, func(int) []pipeline.Task {
 		tasks := make([]pipeline.Task, each)
 		for i := range tasks {
@@ -135,7 +135,7 @@ func TestMergeIdentityOfManyChunks(t *testing.T) {
 // the uninterrupted run.
 func TestMergeResumesAtEveryPart(t *testing.T) {
 	inputs, b := nightly(t)
-	opts := pipeline.Options{MaxBatch: 15, PartRows: 70, MaxInFlight: 4}
+	opts := pipeline.Options{MaxBatch: 15, PartRows: 90, MaxInFlight: 4}
 	whole := night(t, inputs, b, opts)
 	if len(whole.parts) < 8 {
 		t.Fatalf("only %d parts: too few to stop at", len(whole.parts))
@@ -365,7 +365,7 @@ func TestMergeTooManyInvalid(t *testing.T) {
 
 // TestMergeOfManyWithheld: what is only counted goes through in little memory, and ends in a part without files.
 func TestMergeOfManyWithheld(t *testing.T) {
-	const batches, each = 500, 1000
+	const batches, each = 300, 1000
 	var most uint64
 	l := list{batches, func(batch int) []pipeline.Task {
 		if batch%50 == 49 {
@@ -390,7 +390,7 @@ func TestMergeOfManyWithheld(t *testing.T) {
 	if c := tb.counts(); c.Withheld != batches*each || c.Lines != batches*each || len(tb.last().Files) > 0 {
 		t.Errorf("counts are %+v, files %v", c, tb.last().Files)
 	}
-	if most > 100<<20 { // all tasks together are 300 MB
+	if most > 60<<20 { // all tasks together are 180 MB
 		t.Errorf("%d MB were in use", most>>20)
 	}
 	tb.conserves()

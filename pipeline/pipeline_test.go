@@ -151,6 +151,7 @@ type table struct {
 	bucket *objects.Bucket
 	root   string
 	parts  []pipeline.Part
+	read   map[string][]string // the rows of files that have been read
 }
 
 func newTable(t *testing.T) *table {
@@ -160,7 +161,7 @@ func newTable(t *testing.T) *table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &table{t: t, bucket: b, root: root}
+	return &table{t: t, bucket: b, root: root, read: map[string][]string{}}
 }
 
 func (tb *table) last() pipeline.Part {
@@ -190,9 +191,13 @@ func (tb *table) rows(dataset string) []string {
 	var rows []string
 	for _, p := range tb.parts {
 		for _, f := range p.Files {
-			if f.Dataset == dataset {
-				rows = append(rows, readRows(tb.t, filepath.Join(tb.root, f.Path))...)
+			if f.Dataset != dataset {
+				continue
 			}
+			if _, ok := tb.read[f.Path]; !ok {
+				tb.read[f.Path] = readRows(tb.t, filepath.Join(tb.root, f.Path))
+			}
+			rows = append(rows, tb.read[f.Path]...)
 		}
 	}
 	return rows
