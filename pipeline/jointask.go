@@ -46,7 +46,8 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 	case Ask:
 		return j.told(c, r, t)
 	}
-	return fmt.Errorf("a task is to be done in way %d, which there is not", t.Do) // a bug of the merge
+	// A bug of the merge. Nothing that it has counted may be sealed.
+	return j.part.fail(fmt.Errorf("a task is to be done in way %d, which there is not", t.Do))
 }
 
 // describe fills in what a task says of itself: the key, the identity and where they were read.

@@ -214,6 +214,17 @@ func TestMergeThatChanged(t *testing.T) {
 	}
 }
 
+// TestMergeOfUnknownTask: what nobody can do is a failure, and nothing of its part is sealed.
+func TestMergeOfUnknownTask(t *testing.T) {
+	tb := newTable(t)
+	l := list{2, func(batch int) []pipeline.Task {
+		return []pipeline.Task{{Do: pipeline.Withhold + pipeline.Do(batch*100), Lines: 1, Input: pipeline.NoInput}}
+	}}
+	if err := tb.run(t.Context(), nil, &service{}, pipeline.Options{Merge: l}); err == nil || !strings.Contains(err.Error(), "which there is not") || len(tb.parts) > 0 {
+		t.Errorf("got %v and %d parts", err, len(tb.parts))
+	}
+}
+
 // TestMergeFailures fails in every place. What comes before it is sealed, and the run goes on from there.
 func TestMergeFailures(t *testing.T) {
 	inputs, b := nightly(t)

@@ -2,15 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/axiomhq/hyperloglog"
 
-	"mapper/client"
-	"mapper/normalize"
 	"mapper/sinks"
 )
 
@@ -43,17 +39,6 @@ type partWriter struct {
 	err          error
 }
 
-// inputCounter is InputCounts while it is counted.
-type inputCounter struct {
-	InputCounts
-	unmapped sinks.ByReason
-	input    *Input
-	columns  []columnCounter // by number of the identifier column
-}
-
-// maxReasons bounds the distinct raw reasons that are counted by themselves: a service may say anything.
-const maxReasons = 64
-
 func newPartWriter(ctx context.Context, s *stages, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
 	opts := s.opts
 	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: s.usage, sketch: hyperloglog.New()}
@@ -77,198 +62,6 @@ func (p *partWriter) reset() {
 	p.asked = 0
 	p.calendar = map[int64]int64{}
 	p.reasons = map[string]*int64{}
-}
-
-// book counts an identity that was asked, with the first row that uses its answer: only what is in a part counts,
-// however often a crash makes the rest be asked again.
-func (p *partWriter) book(id *normalize.ID, a *Answer) {
-	p.asked++
-	p.sketch.InsertHash(binary.LittleEndian.Uint64(id.Hash[:]))
-	p.due(a)
-}
-
-// due counts when an identity is to be asked again, once however many of its rows are written.
-func (p *partWriter) due(a *Answer) {
-	if a.Status == client.Mapped && a.RefreshFrom != 0 {
-		p.calendar[a.RefreshFrom/millisPerDay]++
-	}
-}
-
-const millisPerDay = 24 * 60 * 60 * 1000
-
-// begin counts the next line of the inputs.
-func (p *partWriter) begin(b *batch, r *row) error {
-	if err := p.makeRoom(); err != nil {
-		return err
-	}
-	p.cursor = Cursor{Input: b.index, At: b.start, Row: b.rowNumber(int(r.index)), Lines: p.cursor.Lines + 1}
-	p.turnTo(b.index, b.input)
-	switch r.outcome {
-	case malformed:
-		p.countMalformed(1)
-	case empty:
-		p.countRows(1)
-		p.in.EmptyRows++
-	default:
-		p.countRows(1)
-	}
-	return nil
-}
-
-// beginTask counts the next task of a merge.
-func (p *partWriter) beginTask(t *Task, inputs []Input) error {
-	if err := p.makeRoom(); err != nil {
-		return err
-	}
-	p.cursor.Row++
-	p.cursor.Lines += t.Lines
-	if t.Live {
-		p.live++
-	}
-	if t.Input == NoInput {
-		p.turnTo(NoInput, nil)
-	} else {
-		p.turnTo(t.Input, &inputs[t.Input])
-	}
-	switch t.Do {
-	case Malformed:
-		p.countMalformed(t.Lines)
-	case Blank:
-		p.countRows(t.Lines)
-		p.in.EmptyRows += t.Lines
-	default:
-		p.countRows(t.Lines)
-	}
-	return nil
-}
-
-// makeRoom sees to it that a part is open and not full.
-func (p *partWriter) makeRoom() error {
-	if p.open && p.w.Rows() >= p.opts.PartRows {
-		if err := p.seal(false); err != nil {
-			return err
-		}
-	}
-	if !p.open {
-		if err := p.w.Begin(p.ctx, p.opts.Shard, p.n); err != nil {
-			return p.fail(err)
-		}
-		p.open, p.since = true, time.Now()
-	}
-	return nil
-}
-
-// turnTo says which input the row at hand is of. Runs of rows of the same one cost nothing.
-func (p *partWriter) turnTo(index int, input *Input) {
-	if p.in != nil && p.in.Input == index {
-		return
-	}
-	if p.in = p.byInput[index]; p.in != nil {
-		return
-	}
-	p.in = &inputCounter{InputCounts: InputCounts{Input: index}, input: input}
-	if input != nil {
-		p.in.columns = make([]columnCounter, len(input.Identifiers))
-	}
-	p.inputs, p.byInput[index] = append(p.inputs, p.in), p.in
-}
-
-func (p *partWriter) countRows(n int64) {
-	p.in.Lines += n
-	p.in.Rows += n
-	p.opts.Progress.Lines.Add(n)
-}
-
-func (p *partWriter) countMalformed(n int64) {
-	p.in.Lines += n
-	p.in.Malformed += n
-	p.seen += n
-	p.opts.Progress.Lines.Add(n)
-}
-
-// withhold counts an identifier that needs no row.
-func (p *partWriter) withhold() { p.in.Withheld++ }
-
-// note counts an identifier and what was remarkable about it.
-func (p *partWriter) note(r *row) {
-	p.in.Identifiers++
-	if p.in.input != nil {
-		p.in.columns[r.column].identifiers++
-	}
-	p.seen++
-	if r.unnormalized {
-		p.unnormalized++
-	}
-	for bit, n := 0, r.note; n != 0; bit, n = bit+1, n>>1 {
-		p.notes[bit] += int64(n & 1)
-	}
-}
-
-// invalidIn counts an invalid identifier of a column. ReasonNone says that the service refused it.
-func (p *partWriter) invalidIn(column uint8, reason normalize.Reason) {
-	if p.in.input != nil {
-		p.in.columns[column].invalid[reason]++
-	}
-}
-
-// repeat counts a row whose identity was asked for a row before it. The hash of the empty string has a note of
-// its own.
-func (p *partWriter) repeat(r *row, id *normalize.ID, input int, number int64) {
-	if r.note&normalize.NoteEmptyHash == 0 {
-		p.repeats.add(id, input, number)
-	}
-}
-
-func (p *partWriter) mapped(out *sinks.Row) error {
-	p.in.Mapped++
-	p.opts.Progress.Mapped.Add(1)
-	return p.fail(p.w.Mapped(out))
-}
-
-func (p *partWriter) unmapped(out *sinks.Row) error {
-	p.in.unmapped[out.Reason]++
-	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
-		p.invalid++
-	}
-	p.opts.Progress.unmapped[out.Reason].Add(1)
-	count := p.reasons[string(out.RawReason)]
-	if count == nil {
-		word := string(out.RawReason)
-		if len(p.reasons) >= maxReasons {
-			word = "other"
-		}
-		if count = p.reasons[word]; count == nil {
-			count = new(int64)
-			p.reasons[word] = count
-		}
-	}
-	*count++
-	return p.fail(p.w.Unmapped(out))
-}
-
-// TooManyInvalidError says that more of the input is invalid than the caller puts up with.
-type TooManyInvalidError struct {
-	Invalid, Seen int64 // identifiers and malformed lines
-	Limit         float64
-}
-
-// Error returns the counts and what to do.
-func (e *TooManyInvalidError) Error() string {
-	return fmt.Sprintf("%d of %d identifiers and lines are invalid, more than --max-invalid %g allows; see the unmapped rows for reasons, or raise it",
-		e.Invalid, e.Seen, e.Limit)
-}
-
-// invalidFrom is how many identifiers have to be seen before their share of invalid ones means something.
-const invalidFrom = 10_000
-
-// checkInvalid fails when too much of what was seen is invalid. atEnd, there is nothing left to wait for. The tasks of a
-// merge come in an order of their own, in which invalid ones stand together, so only their end says something.
-func (p *partWriter) checkInvalid(atEnd bool) error {
-	limit := p.opts.MaxInvalid
-	if limit == nil || !atEnd && (p.seen < invalidFrom || p.opts.Merge != nil) || float64(p.invalid) <= *limit*float64(p.seen) {
-		return nil
-	}
-	return &TooManyInvalidError{Invalid: p.invalid, Seen: p.seen, Limit: *limit}
 }
 
 // sealIfLarge seals the open part when it holds more memory than it may.
@@ -337,45 +130,6 @@ func (p *partWriter) seal(done bool) error {
 	p.n++
 	p.reset()
 	return nil
-}
-
-func (p *partWriter) totals() Totals {
-	now := p.opts.Usage()
-	t := Totals{
-		Asked:     p.asked,
-		Requests:  now.Requests - p.usage.Requests,
-		Retries:   now.Retries - p.usage.Retries,
-		Throttled: now.Throttled - p.usage.Throttled,
-		Live:      p.live,
-		Notes:     map[string]int64{},
-		Reasons:   map[string]int64{},
-		Calendar:  map[string]int64{},
-		Columns:   map[string]ColumnCounts{},
-	}
-	p.usage = now
-	var identifiers int64
-	for _, in := range p.inputs {
-		identifiers += in.Identifiers
-		for n := range in.columns {
-			in.columns[n].addTo(t.Columns, in.input.Source.Layout.Columns[in.input.Identifiers[n].Column].Name)
-		}
-	}
-	t.Repeated = p.repeats.take(identifiers)
-	for bit, n := range p.notes {
-		if n > 0 {
-			t.Notes[normalize.Note(1<<bit).String()] = n
-		}
-	}
-	if p.unnormalized > 0 {
-		t.Notes[NoteUnnormalized] = p.unnormalized
-	}
-	for word, n := range p.reasons {
-		t.Reasons[word] = *n
-	}
-	for day, n := range p.calendar {
-		t.Calendar[time.UnixMilli(day*millisPerDay).UTC().Format(time.DateOnly)] = n
-	}
-	return t
 }
 
 // fail remembers the first error.
