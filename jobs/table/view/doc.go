@@ -36,7 +36,7 @@
 //
 // Memory is bounded by [Options], up to Memory*Memory/16 KiB of spill, which is 256 GB by default, and beyond which each
 // further Memory of records costs 16 KiB. In addition there are the current pages of a part, 1 MB or one row
-// of results, the names of input files, and while blocks are merged the largest record of each. Nothing is allocated for a row. No
+// of results that are not handed over yet, the names of input files, and while blocks are merged the largest record of each. Nothing is allocated for a row, only for a batch. No
 // file outlives Close, nor an Open that failed; what a process that was killed has left is removed by the next Open. Files of the spill can be read by their owner only. They hold no more
 // than the parts do: no raw email or phone.
 //

@@ -86,7 +86,7 @@ func (r *keptReader) textAt(i int) int64 {
 	return int64(binary.LittleEndian.Uint64(r.offsets[i*8:]))
 }
 
-// keptColumn builds a kept column of a batch of rows of the view. Its memory is used for the next batch again.
+// keptColumn builds a kept column of a batch of rows of the view.
 type keptColumn struct {
 	storage
 	typ     arrow.DataType
@@ -109,6 +109,13 @@ func (c *keptColumn) reset() {
 	if c.isTexts {
 		c.endText()
 	}
+}
+
+// renew forgets all rows and leaves their memory to the array that was made of them. There is room for as much again.
+func (c *keptColumn) renew() {
+	roomy := func(b []byte) []byte { return make([]byte, 0, len(b)+len(b)/8) }
+	c.valid, c.offsets, c.values = roomy(c.valid), roomy(c.offsets), roomy(c.values)
+	c.reset()
 }
 
 // take takes the next value off a record and appends it as the next row.
@@ -169,7 +176,7 @@ func (c *keptColumn) endText() {
 	}
 }
 
-// array returns the rows, which stay valid until the next reset.
+// array returns the rows, which stay valid until the next reset, and after a renew for good.
 func (c *keptColumn) array() arrow.Array {
 	buffers := []*memory.Buffer{memory.NewBufferBytes(c.valid)}
 	if c.isTexts {

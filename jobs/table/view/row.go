@@ -7,8 +7,8 @@ import (
 	"mapper/pipeline"
 )
 
-// Row is a pair of a caller's id and an identity, and what the table knows of both. It is valid, with all it points to,
-// until the next one.
+// Row is a pair of a caller's id and an identity, and what the table knows of both. It belongs, with
+// all it points to, to whom it is yielded to.
 type Row struct {
 	ID    []byte // the caller's key
 	HasID bool   // false: the id is null, which is an id of its own

@@ -16,15 +16,39 @@ import (
 )
 
 // Rows yields the rows in order, those that are not live too: they cost nothing, and those who compare need them.
-// It ends with the first error, or the context's.
+// It ends with the first error, or the context's. A row is part of a [Batch], and belongs to the receiver as that does.
 func (v *View) Rows(ctx context.Context) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
+		for b, err := range v.Batches(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range b.Rows {
+				if !yield(&b.Rows[i], nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Batch is some consecutive rows of a view, one at least. It is the receiver's for as long as it likes: no memory of it
+// is used again, and releasing Kept is not needed.
+type Batch struct {
+	Rows []Row
+	Kept arrow.Record // what Row.Kept is in each of Rows
+}
+
+// Batches yields what Rows does, up to 1,024 rows or about 1 MB at once, for those who hand rows over to others.
+func (v *View) Batches(ctx context.Context) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
 		if v.closed {
 			yield(nil, errClosed)
 			return
 		}
-		r := newRowReader(v, func(row *Row) error {
-			if !yield(row, nil) {
+		r := newRowReader(v, func(b *Batch) error {
+			if !yield(b, nil) {
 				return errStopped
 			}
 			return nil
@@ -44,17 +68,17 @@ var errStopped = errors.New("stopped")
 
 var errClosed = errors.New("the view is closed")
 
-// flushRows and flushBytes are how many rows, or bytes of them, are put into a record of kept columns.
+// flushRows and flushBytes are how many rows, or bytes of their texts and kept columns, make a batch.
 const (
-	flushRows  = 256
+	flushRows  = 1024
 	flushBytes = 1 << 20
 )
 
-// rowReader turns sorted records into rows. Some are yielded at once, as Arrow has no record of one row that is cheap.
+// rowReader turns sorted records into batches of rows.
 type rowReader struct {
 	view  *View
 	runs  []*run // by place
-	yield func(*Row) error
+	yield func(*Batch) error
 
 	key      []byte // of the identity; empty before the first
 	identity normalize.ID
@@ -69,6 +93,7 @@ type rowReader struct {
 
 	toSorted func(record) error // the method, which costs an allocation to be made a value
 
+	// What the next batch gets.
 	rows    []Row
 	arena   []byte // the texts of rows; those of older rows may lie where it was before it grew
 	columns []*keptColumn
@@ -76,8 +101,8 @@ type rowReader struct {
 	values  []decoder // of the columns of a row, in the order of its run
 }
 
-func newRowReader(v *View, yield func(*Row) error) *rowReader {
-	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil), rows: make([]Row, 0, flushRows)}
+func newRowReader(v *View, yield func(*Batch) error) *rowReader {
+	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil)}
 	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
 	r.toSorted = r.sorted
 	r.pairs = newSorter(v.sorted.memory/4, v.folder.path)
@@ -213,6 +238,9 @@ func (r *rowReader) life(rec record) (err error) {
 	if d.err != nil || int(rank) >= len(r.runs) || int(l.file) >= len(words) || int(l.column) >= len(words) {
 		return errDamagedSpill
 	}
+	if r.rows == nil {
+		r.rows = make([]Row, 0, flushRows)
+	}
 	row := Row{
 		Identity: r.identity, Answer: r.answer, Live: l.live, KeptRow: len(r.rows),
 		SourceFile: words[l.file], SourceColumn: words[l.column], SourceRow: l.row,
@@ -270,25 +298,23 @@ func (r *rowReader) full() bool {
 	return size >= flushBytes
 }
 
-// flush yields the rows that are there and forgets them.
+// flush yields the rows that are there, with their memory. The next batch gets as much as this one has needed.
 func (r *rowReader) flush() error {
-	var kept arrow.Record
-	if len(r.columns) > 0 && len(r.rows) > 0 {
+	if len(r.rows) == 0 {
+		return nil
+	}
+	b := &Batch{Rows: r.rows}
+	if len(r.columns) > 0 {
 		arrays := make([]arrow.Array, len(r.columns))
 		for i, c := range r.columns {
 			arrays[i] = c.array()
+			c.renew()
 		}
-		kept = array.NewRecord(r.schema, arrays, int64(len(r.rows)))
+		b.Kept = array.NewRecord(r.schema, arrays, int64(len(r.rows)))
 	}
-	for i := range r.rows {
-		r.rows[i].Kept = kept
-		if err := r.yield(&r.rows[i]); err != nil {
-			return err
-		}
+	for i := range b.Rows {
+		b.Rows[i].Kept = b.Kept
 	}
-	r.rows, r.arena = r.rows[:0], r.arena[:0]
-	for _, c := range r.columns {
-		c.reset()
-	}
-	return nil
+	r.rows, r.arena = nil, make([]byte, 0, len(r.arena)+len(r.arena)/8)
+	return r.yield(b)
 }
