@@ -88,8 +88,17 @@ func (b *batch) put(name string, column arrow.Array) error {
 type said struct {
 	status client.Status
 	tier   byte
-	ends   bool // the life of the pair
+	life   lifeOf
 }
+
+// lifeOf is what a row says of the life of its pair, if its run tells of it.
+type lifeOf uint8
+
+const (
+	begins     lifeOf = iota
+	removed           // it ends
+	suppressed        // it ends, whichever run says so
+)
 
 // said returns what a row says: one of mapped, if there are no reasons.
 func (b *batch) said(i int) (said, error) {
@@ -110,7 +119,17 @@ func (b *batch) said(i int) (said, error) {
 	case sinks.ReasonUnknown:
 		return said{status: client.Unknown, tier: tierUnknown}, nil
 	}
-	return said{tier: tierSilent, ends: reason == sinks.ReasonSuppressed || reason == sinks.ReasonRemoved}, nil
+	return said{tier: tierSilent, life: lifeEnding(reason)}, nil
+}
+
+func lifeEnding(reason sinks.Reason) lifeOf {
+	switch reason {
+	case sinks.ReasonRemoved:
+		return removed
+	case sinks.ReasonSuppressed:
+		return suppressed
+	}
+	return begins
 }
 
 // answer returns the texts and times of what a row says.

@@ -12,9 +12,10 @@
 //
 // Life belongs to the pair, and goes by the seq of runs, never by mapped_at: the latest row of the pair tells whether
 // it is live. REMOVED and SUPPRESSED end it, every other row of a map or signals run, or of one that stands for such
-// runs (compact, forget), makes it live. Rows of remap runs say nothing about life. Of runs with the same seq, one
+// runs (compact, forget), makes it live. Of remap runs SUPPRESSED ends it too; their other rows say nothing about life. Of runs with the same seq, one
 // that replaces others is the older, as it stands for runs up to that seq; then the order is again that of run id,
-// part and row. Kept columns and source_* are those of this latest row too, also if it ended the life.
+// part and row. Kept columns and source_* are those of this latest row too, also if it ended the life;
+// the row of a remap run has none.
 //
 // Part means the place of the file in the manifest, so that of two rows of a part the unmapped one is the later.
 //

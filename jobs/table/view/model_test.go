@@ -56,7 +56,10 @@ func model(h history) (columns, rows []string) {
 				}
 				identityOf[pair] = identity
 				answers[identity] = append(answers[identity], s)
-				if r.kind != "remap" {
+				if r.kind == "remap" { // which has read nothing
+					row.SourceFile, row.SourceColumn, row.SourceRow, row.kept = "", "", 0, nil
+				}
+				if r.kind != "remap" || !row.isMapped && row.Reason == sinks.ReasonSuppressed {
 					if lives[pair] == nil {
 						pairs = append(pairs, pair)
 					}
@@ -76,7 +79,7 @@ func model(h history) (columns, rows []string) {
 		line := fmt.Sprintf("%s live=%t %q %q %d %s", pair, live, last.SourceFile, last.SourceColumn, last.SourceRow, modelAnswer(answers[identityOf[pair]]))
 		for _, c := range columns {
 			value := "-"
-			if v := last.kept[c]; v != nil && slices.ContainsFunc(last.run.kept, func(f field) bool { return f.Name == c }) {
+			if v := last.kept[c]; v != nil && last.run.kind != "remap" && slices.ContainsFunc(last.run.kept, func(f field) bool { return f.Name == c }) {
 				value = fmt.Sprint(v)
 			}
 			line += fmt.Sprintf(" %s=%q", c, value)

@@ -190,7 +190,10 @@ func neededColumns(s *arrow.Schema, dataset string, life bool) []int {
 	skip := []string{"former_uid", "change"}
 	fields := s.Fields()
 	if !life {
-		skip = append(skip, "id", "source_file", "source_column", "source_row")
+		skip = append(skip, "source_file", "source_column", "source_row")
+		if dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
+			skip = append(skip, "id")
+		}
 		fields = fields[:sinks.Schema(dataset, nil).NumFields()]
 	}
 	var needed []int

@@ -20,7 +20,8 @@ func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 	if err != nil {
 		return err
 	}
-	if said.tier == tierSilent && !r.life {
+	tellsLife := r.life || said.life == suppressed
+	if said.tier == tierSilent && !tellsLife {
 		return nil
 	}
 	p.key = appendAnswer(p.key, said.tier, int64(b.mappedAt.Value(i)), said.status == client.OptOut, r.place, number)
@@ -29,8 +30,8 @@ func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 		a = b.answer(i, said.status)
 	}
 	p.value = a.append(p.value[:0])
-	if r.life {
-		p.life(b, i, !said.ends)
+	if tellsLife {
+		p.life(b, i, said.life == begins)
 	}
 	return p.to.add(p.key, p.value)
 }
@@ -60,14 +61,16 @@ func (p *partReader) life(b *batch, i int, live bool) {
 		id.id = b.id.at(i)
 	}
 	l := life{live: live}
-	if b.sourceFile.IsValid(i) {
-		l.file = p.words.of(b.sourceFile.Value(i))
-	}
-	if b.sourceColumn.IsValid(i) {
-		l.column = p.words.of(b.sourceColumn.Value(i))
-	}
-	if b.sourceRow.IsValid(i) {
-		l.row = b.sourceRow.Value(i)
+	if b.sourceRow != nil { // which is not read of a run that tells of no life but its end
+		if b.sourceFile.IsValid(i) {
+			l.file = p.words.of(b.sourceFile.Value(i))
+		}
+		if b.sourceColumn.IsValid(i) {
+			l.column = p.words.of(b.sourceColumn.Value(i))
+		}
+		if b.sourceRow.IsValid(i) {
+			l.row = b.sourceRow.Value(i)
+		}
 	}
 	p.value = l.append(id.append(p.value))
 	for k := range b.kept {

@@ -20,7 +20,7 @@ type Row struct {
 	// may be that of other pairs of the identity.
 	Live bool
 
-	// Where the latest row of the pair was read, whether it is live or not.
+	// Where the latest row of the pair was read, whether it is live or not. A remap run that suppresses it does not tell.
 	SourceFile   string // "" is null
 	SourceColumn string // "" is null
 	SourceRow    int64  // 1-based; 0 is null

@@ -19,7 +19,7 @@ type run struct {
 
 	rank  uint32 // its place in the order of life, the oldest first
 	place uint32 // its place in the order of ids
-	life  bool   // its rows tell which pairs are live
+	life  bool   // its rows tell which pairs are live; otherwise they end life at most
 
 	kept    []arrow.Field // its kept columns, if it has rows and they tell of life
 	storage []storage     // of each of kept
