@@ -35,6 +35,7 @@ var (
 
 // Table is a folder of runs. It is safe for concurrent use, by any number of processes.
 type Table struct {
+	Store  *objects.Store // as it was opened with
 	Bucket *objects.Bucket
 	Writer string // the id that this process signs with
 	// OnWait is told who holds a lease that is waited for, and for how much longer if it shows no sign of life; 0 means
@@ -73,7 +74,7 @@ func Open(ctx context.Context, store *objects.Store, uri string) (*Table, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Table{Bucket: b, Writer: rand.Text(), in: b}, nil
+	return &Table{Store: store, Bucket: b, Writer: rand.Text(), in: b}, nil
 }
 
 // Claim makes the table one of the service and environment, or fails with [ErrOtherTable] when it is one of

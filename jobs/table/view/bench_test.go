@@ -1,7 +1,11 @@
 package view_test
 
 import (
+	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -68,6 +72,109 @@ func benchRow(b *testing.B, w *sinks.Writer, n, row int, kept []arrow.Field) {
 	if err := put(&r.Row); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// benchCompacted has a sorted run of so many rows in parts of a quarter million, and small map runs after it with a
+// hundredth as many each, of which half have been there before.
+func benchCompacted(b *testing.B, rows, small int) (*table.Table, []table.Run) {
+	b.Helper()
+	store := new(objects.Store)
+	b.Cleanup(func() { _ = store.Close() })
+	tab, err := table.Open(b.Context(), store, b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	numbers := make([]int, rows)
+	hashes := make([][33]byte, rows)
+	for i := range numbers {
+		numbers[i] = i
+		id := identity(i)
+		hashes[i] = [33]byte(append([]byte{byte(id.Kind)}, id.Hash[:]...))
+	}
+	texts := func(h [33]byte) string { return string(h[:1]) + base64.StdEncoding.EncodeToString(h[1:]) }
+	slices.SortFunc(numbers, func(x, y int) int { return strings.Compare(texts(hashes[x]), texts(hashes[y])) })
+	benchRun(b, tab, table.Manifest{RunID: "compacted", Kind: "compact", Seq: 1}, numbers)
+	for n := range small {
+		later := make([]int, rows/100)
+		for i := range later {
+			later[i] = rows - len(later)/2 + i + n*len(later)
+		}
+		benchRun(b, tab, table.Manifest{RunID: fmt.Sprint("small-", n), Kind: "map", Seq: int64(n + 2)}, later)
+	}
+	runs, err := tab.Runs(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return tab, table.Live(runs)
+}
+
+func benchRun(b *testing.B, tab *table.Table, m table.Manifest, numbers []int) {
+	b.Helper()
+	w, err := sinks.New(tab.Bucket, m.RunID, sinks.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for part := range (len(numbers) + 249_999) / 250_000 {
+		if err := w.Begin(b.Context(), 0, part+1); err != nil {
+			b.Fatal(err)
+		}
+		for i, n := range numbers[part*250_000 : min(len(numbers), (part+1)*250_000)] {
+			benchRow(b, w, n, i, nil)
+		}
+		files, err := w.Seal()
+		if err != nil {
+			b.Fatal(err)
+		}
+		m.Parts = append(m.Parts, files...)
+	}
+	if _, _, err := tab.Commit(b.Context(), m); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkSorted opens and reads the view of a table that has been compacted.
+func BenchmarkSorted(b *testing.B) {
+	const rows = 1_000_000
+	for _, small := range []int{0, 5} {
+		b.Run(fmt.Sprint(small, " small runs"), func(b *testing.B) {
+			tab, runs := benchCompacted(b, rows, small)
+			b.ReportAllocs()
+			began, n := cpuTime(b), 0
+			for b.Loop() {
+				n += benchRead(b, tab, runs)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/row")
+		})
+	}
+}
+
+// benchRead returns how many rows the view of some runs has.
+func benchRead(b *testing.B, tab *table.Table, runs []table.Run) (n int) {
+	b.Helper()
+	v, err := view.Open(b.Context(), tab, runs, view.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, err := range v.Rows(b.Context()) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	if err := v.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+func cpuTime(b *testing.B) int64 {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 // BenchmarkView opens the view of a million rows and reads it. It wants -benchtime 1x or more: the first time makes

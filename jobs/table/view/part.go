@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -24,60 +23,59 @@ type partReader struct {
 	bucket *objects.Bucket
 	folder string
 	store  objects.Store // of the folder
-	words  *words
-	to     *sorter
+	words  *wordCache
+	put    func(key, value []byte) error // takes a record, of which it keeps nothing
 
 	buf        []byte // to copy through
 	key, value []byte
 }
 
 func (p *partReader) readRun(ctx context.Context, r *run) error {
-	row := uint64(0) // of the run
 	for _, part := range r.parts {
-		if err := p.readPart(ctx, r, part, row); err != nil {
+		if err := p.readPart(ctx, r, part); err != nil {
 			return err
 		}
-		row += uint64(part.Rows)
 	}
 	return nil
 }
 
-// readPart reads a part of a run, whose first row has the given number.
-func (p *partReader) readPart(ctx context.Context, r *run, part sinks.File, row uint64) (err error) {
-	local := filepath.Join(p.folder, "part")
-	if err := p.fetch(ctx, part, local); err != nil {
+// readPart reads a part of a run.
+func (p *partReader) readPart(ctx context.Context, r *run, part runPart) (err error) {
+	local, err := p.fetch(ctx, part.File)
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(local)) }()
-	if err := p.readRows(ctx, r, part, local, row); err != nil {
+	if err := p.readRows(ctx, r, part, local); err != nil {
 		return fmt.Errorf("%s: %w", p.bucket.URI(part.Path), err)
 	}
 	return nil
 }
 
 // fetch copies a part and sees whether it is what its run wrote.
-func (p *partReader) fetch(ctx context.Context, part sinks.File, local string) (err error) {
+func (p *partReader) fetch(ctx context.Context, part sinks.File) (local string, err error) {
 	from, err := p.bucket.Open(ctx, part.Path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer from.Close()
-	to, err := os.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	to, err := os.CreateTemp(p.folder, "part-")
 	if err != nil {
-		return spillError(err)
+		return "", spillError(err)
 	}
+	local = to.Name()
 	sum, n, err := p.copy(ctx, to, from)
 	if closed := to.Close(); err == nil && closed != nil {
 		err = spillError(closed)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(local))
+		return "", errors.Join(err, os.Remove(local))
 	}
 	if sum != part.SHA256 {
-		return errors.Join(fmt.Errorf("%s: has %d bytes with the checksum %.16s, and its run wrote %d with %.16s; "+
+		return "", errors.Join(fmt.Errorf("%s: has %d bytes with the checksum %.16s, and its run wrote %d with %.16s; "+
 			"restore it, or see with mapper verify what else is damaged", p.bucket.URI(part.Path), n, sum, part.Bytes, part.SHA256), os.Remove(local))
 	}
-	return nil
+	return local, nil
 }
 
 func (p *partReader) copy(ctx context.Context, to io.Writer, from io.Reader) (sum string, n int64, err error) {
@@ -105,26 +103,32 @@ func (p *partReader) copy(ctx context.Context, to io.Writer, from io.Reader) (su
 }
 
 // readRows reads the rows of a part from its copy.
-func (p *partReader) readRows(ctx context.Context, r *run, part sinks.File, local string, row uint64) error {
-	copied, err := p.store.Stat(ctx, local)
+func (p *partReader) readRows(ctx context.Context, r *run, part runPart, local string) error {
+	in, schema, err := inspect(ctx, &p.store, local, part.Dataset)
 	if err != nil {
 		return err
 	}
-	in, err := sources.Inspect(ctx, copied, sources.Options{Store: &p.store, Format: sources.Parquet})
-	if err != nil {
-		return err
-	}
-	schema := schemaOf(in)
-	if err := checkSchema(schema, part.Dataset); err != nil {
-		return err
-	}
-	columns := neededColumns(schema, part.Dataset, r.life)
 	if r.life {
 		if err := r.keep(part.Path, keptOf(schema, part.Dataset)); err != nil {
 			return err
 		}
 	}
-	return p.readBatches(ctx, r, part, in.Batches(ctx, columns, sources.Position{}), row)
+	columns := neededColumns(schema, part.Dataset, r.life)
+	return p.readBatches(ctx, r, part, in.Batches(ctx, columns, sources.Position{}))
+}
+
+// inspect reads the footer of a part.
+func inspect(ctx context.Context, store *objects.Store, uri, dataset string) (*sources.Input, *arrow.Schema, error) {
+	object, err := store.Stat(ctx, uri)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := sources.Inspect(ctx, object, sources.Options{Store: store, Format: sources.Parquet})
+	if err != nil {
+		return nil, nil, err
+	}
+	schema := schemaOf(in)
+	return in, schema, checkSchema(schema, dataset)
 }
 
 func schemaOf(in *sources.Input) *arrow.Schema {
@@ -135,8 +139,9 @@ func schemaOf(in *sources.Input) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-func (p *partReader) readBatches(ctx context.Context, r *run, part sinks.File, batches iter.Seq2[*sources.Batch, error], row uint64) error {
+func (p *partReader) readBatches(ctx context.Context, r *run, part runPart, batches iter.Seq2[*sources.Batch, error]) error {
 	var read int64
+	row := part.first
 	for from, err := range batches {
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -33,7 +33,7 @@ func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 	if tellsLife {
 		p.life(b, i, said.life == begins)
 	}
-	return p.to.add(p.key, p.value)
+	return p.put(p.key, p.value)
 }
 
 var errNoType = errors.New("has a hash, and a type that this version does not know; use a newer one")

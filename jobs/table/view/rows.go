@@ -80,7 +80,7 @@ type rowReader struct {
 	runs  []*run // by place
 	yield func(*Batch) error
 
-	key      []byte // of the identity; empty before the first
+	key      []byte // of the record of the identity that counts; empty before the first
 	identity normalize.ID
 	answer   Answer
 	texts    []byte // of the answer
@@ -98,6 +98,7 @@ type rowReader struct {
 	arena   []byte // the texts of rows; those of older rows may lie where it was before it grew
 	columns []*keptColumn
 	schema  *arrow.Schema
+	words   []string
 	values  []decoder // of the columns of a row, in the order of its run
 }
 
@@ -114,12 +115,23 @@ func newRowReader(v *View, yield func(*Batch) error) *rowReader {
 
 func (r *rowReader) read(ctx context.Context) error {
 	records := 0
-	err := r.view.sorted.each(func(rec record) error {
+	take := func(rec record) error {
 		if records++; records%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		return r.record(rec)
+	}
+	streams := openStreams(ctx, r.view)
+	defer streams.close()
+	err := r.view.sorted.each(func(rec record) error {
+		if err := streams.before(rec, take); err != nil {
+			return err
+		}
+		return take(rec)
 	})
+	if err == nil {
+		err = streams.rest(take)
+	}
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -143,13 +155,17 @@ func (r *rowReader) record(rec record) error {
 	d := decoder{rest: rec.value}
 	var a answer
 	a.take(&d)
-	if !bytes.Equal(r.key, rec.key[:identityLen]) {
+	switch {
+	case len(r.key) == 0 || !bytes.Equal(r.key[:identityLen], rec.key[:identityLen]):
 		if err := r.end(); err != nil {
 			return err
 		}
-		if err := r.begin(rec.key, a); err != nil {
+		if err := r.begin(rec.key); err != nil {
 			return err
 		}
+		r.counts(rec.key, a)
+	case bytes.Compare(rec.key, r.key) < 0: // streams have the records of an identity in the order of its pairs
+		r.counts(rec.key, a)
 	}
 	if d.err != nil || len(d.rest) == 0 { // it says nothing of a pair
 		return d.err
@@ -157,9 +173,9 @@ func (r *rowReader) record(rec record) error {
 	return r.pair(rec.key, &d)
 }
 
-// begin notes a new identity. Its first record is the one that counts.
-func (r *rowReader) begin(key []byte, a answer) error {
-	r.key = append(r.key[:0], key[:identityLen]...)
+// counts notes the record of the identity that counts, as far as is known.
+func (r *rowReader) counts(key []byte, a answer) {
+	r.key = append(r.key[:0], key...)
 	r.answer = Answer{}
 	if tierOf(key) != tierSilent {
 		r.answer = Answer{Status: a.status, RefreshFrom: a.refreshFrom, MappedAt: mappedAtOf(key)}
@@ -168,6 +184,10 @@ func (r *rowReader) begin(key []byte, a answer) error {
 		r.answer.Previous = keep(&r.texts, a.previous)
 		r.answer.RawReason = keep(&r.texts, a.word)
 	}
+}
+
+// begin notes a new identity.
+func (r *rowReader) begin(key []byte) error {
 	r.identity.Kind = normalize.Kind(key[0])
 	if err := decodeHash(&r.identity, key[1:identityLen]); err != nil {
 		place, _ := orderOf(key)
@@ -234,8 +254,10 @@ func (r *rowReader) life(rec record) (err error) {
 	var l life
 	d := decoder{rest: rec.value}
 	l.take(&d)
-	words := r.view.words.list
-	if d.err != nil || int(rank) >= len(r.runs) || int(l.file) >= len(words) || int(l.column) >= len(words) {
+	if max(l.file, l.column) >= uint32(len(r.words)) {
+		r.words = r.view.words.all() // streams find more of them
+	}
+	if d.err != nil || int(rank) >= len(r.runs) || max(l.file, l.column) >= uint32(len(r.words)) {
 		return errDamagedSpill
 	}
 	if r.rows == nil {
@@ -243,7 +265,7 @@ func (r *rowReader) life(rec record) (err error) {
 	}
 	row := Row{
 		Identity: r.identity, Answer: r.answer, Live: l.live, KeptRow: len(r.rows),
-		SourceFile: words[l.file], SourceColumn: words[l.column], SourceRow: l.row,
+		SourceFile: r.words[l.file], SourceColumn: r.words[l.column], SourceRow: l.row,
 	}
 	from := len(r.arena)
 	if r.arena, row.HasID, err = decodeID(r.arena, rec.key[:len(rec.key)-orderLen]); err != nil {

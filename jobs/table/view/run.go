@@ -15,7 +15,9 @@ import (
 // run is a run that is read.
 type run struct {
 	id    string
-	parts []sinks.File // of mapped and unmapped
+	parts []runPart // of mapped and unmapped
+
+	sorted bool // its rows are in order, see stream
 
 	rank  uint32 // its place in the order of life, the oldest first
 	place uint32 // its place in the order of ids
@@ -25,6 +27,12 @@ type run struct {
 	storage []storage     // of each of kept
 	keptIn  string        // the part they were found in
 	column  []int         // for each kept column of the view its number in kept, or -1
+}
+
+// runPart is a part that is read.
+type runPart struct {
+	sinks.File
+	first uint64 // the number of its first row among those of the run
 }
 
 // ranked returns the runs from the oldest to the newest.
@@ -47,10 +55,12 @@ func ranked(runs []table.Run) ([]*run, error) {
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", r.ID, err)
 		}
-		ranked[i] = &run{id: r.ID, rank: uint32(i), place: places[r.ID], life: life}
+		ranked[i] = &run{id: r.ID, rank: uint32(i), place: places[r.ID], life: life, sorted: isSorted(r.Manifest.Kind)}
+		rows := uint64(0)
 		for _, p := range r.Manifest.Parts {
 			if p.Dataset != sinks.DatasetRefreshFrom { // which has the mapped rows again
-				ranked[i].parts = append(ranked[i].parts, p)
+				ranked[i].parts = append(ranked[i].parts, runPart{p, rows})
+				rows += uint64(p.Rows)
 			}
 		}
 	}
@@ -64,6 +74,9 @@ func standIn(r table.Run) int {
 	}
 	return 1
 }
+
+// isSorted says whether the rows of a dataset of a run are in the order of the view.
+func isSorted(kind string) bool { return kind == "compact" || kind == "forget" }
 
 func tellsLife(kind string) (bool, error) {
 	switch kind {

@@ -34,17 +34,18 @@ type View struct {
 	kept    []arrow.Field
 	storage []storage // of each of kept
 	words   *words
+	table   *table.Table
 	sorted  *sorter
 	folder  spillFolder
 	closed  bool
 }
 
 // Open reads runs, which are those that [table.Live] returns, all rows of them, and sorts what they say. This takes
-// its time and, beyond Options.Memory, about 200 bytes of disk a row and its kept columns, and the size of the largest part. Neither
-// the table nor the runs are needed any more afterwards.
+// its time and, beyond Options.Memory, about 200 bytes of disk a row and its kept columns, and the size of the largest part. Runs
+// that are sorted (compact, forget) are not read yet but by each use of Rows: their files have to stay until Close.
 func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *View, err error) {
 	o = o.withDefaults()
-	v = &View{words: newWords()}
+	v = &View{words: newWords(), table: t}
 	if v.runs, err = ranked(runs); err != nil {
 		return nil, err
 	}
@@ -52,17 +53,20 @@ func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *
 		return nil, err
 	}
 	v.sorted = newSorter(o.Memory, v.folder.path)
-	if err := v.read(ctx, t); err != nil {
+	if err := v.read(ctx); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
 }
 
-func (v *View) read(ctx context.Context, t *table.Table) error {
-	p := partReader{bucket: t.Bucket, folder: v.folder.path, words: v.words, to: v.sorted}
+func (v *View) read(ctx context.Context) error {
+	p := v.newPartReader(v.sorted.add)
 	for _, r := range v.runs {
-		// A run that says that it is sorted could go past the sort, as one more stream to merge.
-		if err := p.readRun(ctx, r); err != nil {
+		read := p.readRun
+		if r.sorted {
+			read = v.look
+		}
+		if err := read(ctx, r); err != nil {
 			return fmt.Errorf("run %s: %w", r.id, err)
 		}
 	}
@@ -71,6 +75,30 @@ func (v *View) read(ctx context.Context, t *table.Table) error {
 		return err
 	}
 	return v.sorted.finish()
+}
+
+func (v *View) newPartReader(put func(key, value []byte) error) *partReader {
+	return &partReader{bucket: v.table.Bucket, folder: v.folder.path, words: newWordCache(v.words), put: put}
+}
+
+// look finds the kept columns of a sorted run in the footer of the first part that it has of each dataset.
+func (v *View) look(ctx context.Context, r *run) error {
+	seen := map[string]bool{}
+	for _, part := range r.parts {
+		if seen[part.Dataset] {
+			continue
+		}
+		seen[part.Dataset] = true
+		uri := v.table.Bucket.URI(part.Path)
+		_, schema, err := inspect(ctx, v.table.Store, uri, part.Dataset)
+		if err != nil {
+			return fmt.Errorf("%s: %w", uri, err)
+		}
+		if err := r.keep(part.Path, keptOf(schema, part.Dataset)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Kept returns the kept columns of the rows: those of all runs, each column at the place where the oldest run that has

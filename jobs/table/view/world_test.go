@@ -1,8 +1,13 @@
 package view_test
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -182,9 +187,47 @@ func (d dice) history(identities int) history {
 		for range 1 + d.IntN(2) {
 			r.parts = append(r.parts, d.part(r, identities))
 		}
+		if r.kind == "compact" || r.kind == "forget" {
+			r.sort()
+		}
 		h = append(h, r)
 	}
 	return h
+}
+
+// sort puts the rows of each dataset in order, across the parts.
+func (r *madeRun) sort() {
+	var mapped, unmapped []*madeRow
+	for i := range r.parts {
+		for k := range r.parts[i].mapped {
+			mapped = append(mapped, &r.parts[i].mapped[k])
+		}
+		for k := range r.parts[i].unmapped {
+			unmapped = append(unmapped, &r.parts[i].unmapped[k])
+		}
+	}
+	for _, rows := range [][]*madeRow{mapped, unmapped} {
+		sorted := make([]madeRow, len(rows))
+		for i := range rows {
+			sorted[i] = *rows[i]
+		}
+		slices.SortStableFunc(sorted, func(a, b madeRow) int {
+			return cmp.Or(cmp.Compare(a.Identity.Kind, b.Identity.Kind), strings.Compare(a.hash(), b.hash()),
+				a.nullFirst()-b.nullFirst(), bytes.Compare(a.ID, b.ID))
+		})
+		for i := range rows {
+			*rows[i] = sorted[i]
+		}
+	}
+}
+
+func (r *madeRow) hash() string { return base64.StdEncoding.EncodeToString(r.Identity.Hash[:]) }
+
+func (r *madeRow) nullFirst() int {
+	if r.HasID {
+		return 1
+	}
+	return 0
 }
 
 func (d dice) part(r *madeRun, identities int) (p madePart) {
