@@ -259,7 +259,9 @@ func TestDamagedSortedRun(t *testing.T) {
 	}
 }
 
-func swapMapped(parts []madePart) { parts[0].mapped, parts[1].mapped = parts[1].mapped, parts[0].mapped }
+func swapMapped(parts []madePart) {
+	parts[0].mapped, parts[1].mapped = parts[1].mapped, parts[0].mapped
+}
 
 func secondMapped(r table.Run) string {
 	n := 0
