@@ -33,10 +33,9 @@ func (t *texts) at(i int) []byte {
 	return t.all[t.ValueOffset(i)-t.first : t.ValueOffset(i+1)-t.first]
 }
 
-// newBatch takes the columns of a record that neededColumns has named.
-func newBatch(rec arrow.Record, r *run, dataset string) (*batch, error) {
+// newBatch takes the columns of a record. All but the first few of them, which are those of the contract, are kept ones.
+func newBatch(rec arrow.Record, r *run, contract int) (*batch, error) {
 	b := &batch{rows: int(rec.NumRows())}
-	contract := len(neededColumns(sinks.Schema(dataset, nil), dataset, r.life))
 	for i, f := range rec.Schema().Fields() {
 		column := rec.Column(i)
 		if column.Len() != b.rows {
@@ -138,7 +137,7 @@ func (b *batch) answer(i int, status client.Status) answer {
 		return answer{status: status, word: b.rawReason.at(i)}
 	}
 	a := answer{status: status, uid: b.uid.at(i)}
-	if b.previous.IsValid(i) {
+	if b.previous.String != nil && b.previous.IsValid(i) {
 		a.previous = b.previous.at(i)
 	}
 	if b.refreshFrom.IsValid(i) {

@@ -105,13 +105,15 @@ func decodeID(dst, encoded []byte) (id []byte, hasID bool, err error) {
 
 var errDamagedSpill = errors.New("spill: what comes back is not what was written; try again with another folder for temporary files")
 
+var errHash = errors.New("a hash is not the base64 of 32 bytes")
+
 // decodeHash takes a hash from its text, which has Base64Len characters. Only one text stands for a hash, so that
 // texts can be compared instead.
 func decodeHash(id *normalize.ID, text []byte) error {
 	var hash [33]byte // the decoder wants room for a whole group
 	n, err := base64.StdEncoding.Strict().Decode(hash[:], text)
 	if err != nil || n != len(id.Hash) || bytes.ContainsAny(text, "\r\n") {
-		return errors.New("a hash is not the base64 of 32 bytes")
+		return errHash
 	}
 	id.Hash = [32]byte(hash[:32])
 	return nil

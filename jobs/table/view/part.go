@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"slices"
 
@@ -113,8 +112,23 @@ func (p *partReader) readRows(ctx context.Context, r *run, part runPart, local s
 			return err
 		}
 	}
-	columns := neededColumns(schema, part.Dataset, r.life)
-	return p.readBatches(ctx, r, part, in.Batches(ctx, columns, sources.Position{}))
+	columns, contract := neededColumns(schema, part.Dataset, r.life)
+	read, err := readBatches(ctx, in, columns, func(from *sources.Batch) error {
+		b, err := newBatch(from.Record, r, contract)
+		if err != nil {
+			return err
+		}
+		for i := range b.rows {
+			if err := p.row(b, r, i, part.first+uint64(from.Start.Row)+uint64(i)); err != nil {
+				return fmt.Errorf("row %d: %w", from.Start.Row+int64(i)+1, err)
+			}
+		}
+		return nil
+	})
+	if err == nil && read != part.Rows {
+		err = fmt.Errorf("%d rows can be read, and its run wrote %d", read, part.Rows)
+	}
+	return err
 }
 
 // inspect reads the footer of a part.
@@ -139,32 +153,24 @@ func schemaOf(in *sources.Input) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-func (p *partReader) readBatches(ctx context.Context, r *run, part runPart, batches iter.Seq2[*sources.Batch, error]) error {
-	var read int64
-	row := part.first
-	for from, err := range batches {
+// readBatches reads columns of a part batch by batch, and returns how many rows they had.
+func readBatches(ctx context.Context, in *sources.Input, columns []int, take func(*sources.Batch) error) (read int64, err error) {
+	for b, err := range in.Batches(ctx, columns, sources.Position{}) {
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
+		if err == nil && len(b.Malformed) > 0 {
+			err = fmt.Errorf("row %d: cannot be read; see with mapper verify what is damaged", b.Malformed[0].Line)
+		}
+		if err == nil {
+			err = take(b)
+		}
 		if err != nil {
-			return err
+			return read, err
 		}
-		b, err := newBatch(from.Record, r, part.Dataset)
-		if err != nil {
-			return err
-		}
-		for i := range b.rows {
-			if err := p.row(b, r, i, row); err != nil {
-				return fmt.Errorf("row %d: %w", read+int64(i)+1, err)
-			}
-			row++
-		}
-		read += int64(b.rows)
+		read += b.Record.NumRows()
 	}
-	if read != part.Rows {
-		return fmt.Errorf("%d rows can be read, and its run wrote %d", read, part.Rows)
-	}
-	return nil
+	return read, nil
 }
 
 // checkSchema sees to it that a part has the columns of its dataset, with their types.
@@ -190,22 +196,30 @@ func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
 	return kept
 }
 
-// neededColumns returns the numbers of the columns to read.
-func neededColumns(s *arrow.Schema, dataset string, life bool) []int {
+// neededColumns returns the numbers of the columns to read, those of the contract first, and how many of these there are.
+func neededColumns(s *arrow.Schema, dataset string, life bool) (needed []int, contract int) {
 	skip := []string{"former_uid", "change"}
-	fields := s.Fields()
 	if !life {
 		skip = append(skip, "source_file", "source_column", "source_row")
 		if dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
 			skip = append(skip, "id")
 		}
-		fields = fields[:sinks.Schema(dataset, nil).NumFields()]
 	}
-	var needed []int
+	own := sinks.Schema(dataset, nil).NumFields()
+	needed = columnsBut(s.Fields()[:own], skip)
+	contract = len(needed)
+	for i := own; life && i < s.NumFields(); i++ {
+		needed = append(needed, i)
+	}
+	return needed, contract
+}
+
+// columnsBut returns the numbers of all columns but some.
+func columnsBut(fields []arrow.Field, skip []string) (columns []int) {
 	for i, f := range fields {
 		if !slices.Contains(skip, f.Name) {
-			needed = append(needed, i)
+			columns = append(columns, i)
 		}
 	}
-	return needed
+	return columns
 }

@@ -61,9 +61,9 @@ type streams struct {
 // openStreams starts to read the sorted runs.
 func openStreams(ctx context.Context, v *View) *streams {
 	s := &streams{cancel: func() {}}
-	for _, r := range v.runs {
+	for _, r := range v.streams {
 		for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped} {
-			if r.sorted && r.has(dataset) {
+			if r.has(dataset) {
 				s.list = append(s.list, v.newStream(r, dataset))
 			}
 		}

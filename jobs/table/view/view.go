@@ -31,6 +31,7 @@ const maxMemory = 2 << 30
 // times, also side by side. It must be closed.
 type View struct {
 	runs    []*run // by rank
+	streams []*run // those of them that are sorted and read by each Rows
 	kept    []arrow.Field
 	storage []storage // of each of kept
 	words   *words
@@ -64,6 +65,7 @@ func (v *View) read(ctx context.Context) error {
 	for _, r := range v.runs {
 		read := p.readRun
 		if r.sorted {
+			v.streams = append(v.streams, r)
 			read = v.look
 		}
 		if err := read(ctx, r); err != nil {
