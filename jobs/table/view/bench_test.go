@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -84,15 +85,12 @@ func benchCompacted(b *testing.B, rows, small int) (*table.Table, []table.Run) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	numbers := make([]int, rows)
-	hashes := make([][33]byte, rows)
+	numbers, keys := make([]int, rows), make([]string, rows)
 	for i := range numbers {
-		numbers[i] = i
 		id := identity(i)
-		hashes[i] = [33]byte(append([]byte{byte(id.Kind)}, id.Hash[:]...))
+		numbers[i], keys[i] = i, string(rune(id.Kind))+base64.StdEncoding.EncodeToString(id.Hash[:])
 	}
-	texts := func(h [33]byte) string { return string(h[:1]) + base64.StdEncoding.EncodeToString(h[1:]) }
-	slices.SortFunc(numbers, func(x, y int) int { return strings.Compare(texts(hashes[x]), texts(hashes[y])) })
+	slices.SortFunc(numbers, func(x, y int) int { return strings.Compare(keys[x], keys[y]) })
 	benchRun(b, tab, table.Manifest{RunID: "compacted", Kind: "compact", Seq: 1}, numbers)
 	for n := range small {
 		later := make([]int, rows/100)
@@ -145,6 +143,47 @@ func BenchmarkSorted(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")
 			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/row")
+		})
+	}
+}
+
+// BenchmarkDue finds the thirtieth of a million rows that is due.
+func BenchmarkDue(b *testing.B) {
+	const rows = 1_000_000
+	due := view.Due{AsOf: time.UnixMilli(1_780_000_000_000 + rows/30), Recheck: 720 * time.Hour}
+	for _, c := range []struct {
+		name string
+		make func() (*table.Table, []table.Run)
+	}{
+		{"compacted", func() (*table.Table, []table.Run) { return benchCompacted(b, rows, 0) }},
+		{"not compacted", func() (*table.Table, []table.Run) { return benchTable(b, rows, nil) }},
+	} {
+		tab, runs := c.make()
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			began, n := cpuTime(b), 0
+			for b.Loop() {
+				v, err := view.OpenDue(b.Context(), tab, runs, due, view.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for r, err := range v.Rows(b.Context()) {
+					if err != nil {
+						b.Fatal(err)
+					}
+					if due.Is(&r.Answer) {
+						n++
+					}
+				}
+				if err := v.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if n < b.N*(rows/30-rows/600-10) {
+				b.Fatalf("%d are due in %d scans", n, b.N)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N)/rows, "cpu-ns/row")
 		})
 	}
 }

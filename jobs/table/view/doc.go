@@ -28,27 +28,53 @@
 //
 // # How
 //
-// Each part is copied next to the spill, which shows by its checksum whether it is what its run wrote, and is read from
-// there. Each row becomes a record of a sort that spills to disk. The records of an identity come out of it together,
-// that of the answer that counts first. What they say of pairs is sorted again, by pair and life, which is nothing to do
-// for the most, with one record, and can spill too: memory does not grow with the pairs of an identity.
+// Each part of a run that is not sorted is copied next to the spill, which shows by its checksum whether it is what its
+// run wrote, and is read from there when the view is opened. Each row becomes a record of a sort that spills to disk.
+// Runs of kind compact and forget have each dataset in the order above, from part to part. They go past the sort: each
+// use of Rows copies and reads their parts, one of a dataset at a time, in a goroutine for each dataset, and merges their
+// records with the sorted ones. A row that is out of order is an error.
+//
+// The records of an identity come together, mostly that of the answer that counts first. What they say of pairs is sorted
+// again, by pair and life, which is nothing to do for the most, with one record, and can spill too: memory does not grow
+// with the pairs of an identity.
+//
+// # What is due
+//
+// [OpenDue] is a view of the identities that the service may have to be asked again about. It reads nothing but unmapped
+// and the indexes by refresh_from, whose rows that are due are a prefix, twice: first those rows, to note the beginnings
+// of their hashes in a set of bits; then all rows whose hashes are in it, as later runs may have answered and pairs may
+// have come and gone. Only what is in the set is sorted. A run that is sorted is left out behind the prefix, unless other runs have something
+// due. The files are read in place and without their checksums, as the scan is to take seconds where checksums take
+// minutes; mapper verify is for those. A damaged file is an error if its pages and values show it.
 //
 // # Guarantees
 //
 // Memory is bounded by [Options], up to Memory*Memory/16 KiB of spill, which is 256 GB by default, and beyond which each
-// further Memory of records costs 16 KiB. In addition there are the current pages of a part, 1 MB or one row
-// of results that are not handed over yet, the names of input files, and while blocks are merged the largest record of each. Nothing is allocated for a row, only for a batch. No
-// file outlives Close, nor an Open that failed; what a process that was killed has left is removed by the next Open. Files of the spill can be read by their owner only. They hold no more
-// than the parts do: no raw email or phone.
+// further Memory of records costs 16 KiB. In addition there are the current pages of a part, 1 MB of results or one row
+// that are not handed over yet, the names of input files, and while blocks are merged the largest record of each; each
+// dataset of a sorted run has its own pages, and 1 MB of records that are read ahead. OpenDue gives half of the memory,
+// 32 MB at most, to the set of bits, and reads two parts at once. Nothing is allocated for a row, only for a batch.
+//
+// No file and no goroutine outlives Rows but the spill itself, and no file Close, nor an Open that failed; what a process
+// that was killed has left is removed by the next Open. Files of the spill can be read by their owner only. They hold
+// no more than the parts do: no raw email or phone.
 //
 // # Errors
 //
-// A part that is damaged, missing, or of another schema is named, and so are two runs that keep a column of the same
+// A part that is damaged, missing, out of order, or of another schema is named, and so are two runs that keep a column of the same
 // name and of different types. An error of the spill names the folder. No error holds a value of a row.
 //
 // # Decisions
 //
-// Runs are not merged but sorted together, as nothing but compact writes a sorted one: it would be one more way in.
+// Runs that are not sorted are sorted together rather than each, and what says that it is sorted is believed only as far
+// as it is: a wrong order would show as pairs that come twice.
+//
+// Batches belong to whoever gets them, as their consumers work on in other goroutines; memory that is used again would
+// save less than copying costs them.
+//
+// OpenDue takes no statistics of row groups: rows of an index are in order, so that reading stops at the first one that
+// is not due, and unmapped is small, and read again whole in any case.
+//
 // Parts are copied because that costs little beside the sort, and spares a storage far away a request for each
 // column of each row group; and the Parquet library loops for ever over some kinds of damage, which the checksum
 // finds first.
