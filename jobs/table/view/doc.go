@@ -12,9 +12,9 @@
 //
 // Life belongs to the pair, and goes by the seq of runs, never by mapped_at: the latest row of the pair tells whether
 // it is live. REMOVED and SUPPRESSED end it, every other row of a map or signals run, or of one that stands for such
-// runs (compact, forget), makes it live. Of remap runs SUPPRESSED ends it too; their other rows say nothing about life. Of runs with the same seq, one
-// that replaces others is the older, as it stands for runs up to that seq; then the order is again that of run id,
-// part and row. Kept columns and source_* are those of this latest row too, also if it ended the life;
+// runs (compact, forget), makes it live. Of remap runs SUPPRESSED ends it too; their other rows say nothing about life.
+// Of runs with the same seq, one that replaces others is the older, as it stands for runs up to that seq; then the order
+// is again that of run id, part and row. Kept columns and source_* are those of this latest row too, also if it ended the life;
 // the row of a remap run has none.
 //
 // Part means the place of the file in the manifest, so that of two rows of a part the unmapped one is the later.
@@ -43,8 +43,8 @@
 // [OpenDue] is a view of the identities that the service may have to be asked again about. It reads nothing but unmapped
 // and the indexes by refresh_from, whose rows that are due are a prefix, twice: first those rows, to note the beginnings
 // of their hashes in a set of bits; then all rows whose hashes are in it, as later runs may have answered and pairs may
-// have come and gone. Only what is in the set is sorted. A run that is sorted is left out behind the prefix, unless other runs have something
-// due. The files are read in place and without their checksums, as the scan is to take seconds where checksums take
+// have come and gone. Only what is in the set is sorted. A run that is sorted is left out behind the prefix, unless
+// other runs have something due. The files are read in place and without their checksums, as the scan is to take seconds where checksums take
 // minutes; mapper verify is for those. A damaged file is an error if its pages and values show it.
 //
 // # Guarantees
@@ -61,8 +61,8 @@
 //
 // # Errors
 //
-// A part that is damaged, missing, out of order, or of another schema is named, and so are two runs that keep a column of the same
-// name and of different types. An error of the spill names the folder. No error holds a value of a row.
+// A part that is damaged, missing, out of order, or of another schema is named, and so are two runs that keep a
+// column of the same name and of different types. An error of the spill names the folder. No error holds a value of a row.
 //
 // # Decisions
 //

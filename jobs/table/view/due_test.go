@@ -63,7 +63,7 @@ func TestDueIsAllThatIsDue(t *testing.T) {
 	t.Parallel()
 	found := make(chan int, 1000)
 	t.Run("all", func(t *testing.T) {
-		for seed := range uint64(10) {
+		for seed := range uint64(8) {
 			t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 				t.Parallel()
 				d := dice{rand.New(rand.NewPCG(seed, 3))}
@@ -78,7 +78,7 @@ func TestDueIsAllThatIsDue(t *testing.T) {
 					}
 				}
 				tab, runs := newTable(t, h)
-				for range 4 {
+				for range 3 {
 					found <- compareDue(t, d, tab, runs)
 				}
 			})
@@ -91,7 +91,7 @@ func TestDueIsAllThatIsDue(t *testing.T) {
 			some++
 		}
 	}
-	if some < 20 {
+	if some < 12 {
 		t.Errorf("only %d of the scans had something to find", some)
 	}
 }
@@ -103,13 +103,13 @@ func compareDue(t *testing.T, d dice, tab *table.Table, runs []table.Run) int {
 		due.Also = func(id *normalize.ID) bool { return id.Hash[3]%8 == 0 }
 	}
 	spill := t.TempDir()
-	some, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Memory: pick(d, int64(600), 20000, 0), Spill: spill})
+	some, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Memory: pick(d, int64(600), 20000, 1<<20), Spill: spill})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := takenUp(t, some, due)
 	nothingLeft(t, spill)
-	all, err := view.Open(t.Context(), tab, runs, view.Options{Spill: spill})
+	all, err := view.Open(t.Context(), tab, runs, view.Options{Memory: 1 << 20, Spill: spill})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestDueIs(t *testing.T) {
 // Of a sorted run the rows behind the prefix are left out: a scan does not see what is wrong with their pages.
 func TestDueLeavesOut(t *testing.T) {
 	t.Parallel()
-	h := smallHistory(1, 5000)
+	h := smallHistory(1, 3000)
 	for i := range h[0].parts[0].mapped {
 		row := &h[0].parts[0].mapped[i]
 		if row.RefreshFrom = 1000; i%50 == 0 {
@@ -171,7 +171,7 @@ func TestDueLeavesOut(t *testing.T) {
 		if err := os.WriteFile(path, good, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		v, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Spill: t.TempDir()})
+		v, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Memory: 1 << 20, Spill: t.TempDir()})
 		if (err == nil) != (kind == "compact") || err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", kind, err)
 		}
@@ -198,7 +198,7 @@ func TestDueOfDamagedParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range 30 {
+		for n := range 20 {
 			bad := slices.Clone(good)
 			for range 1 + d.IntN(3) {
 				bad[d.IntN(len(bad))] ^= byte(1 + d.IntN(255))
@@ -210,7 +210,7 @@ func TestDueOfDamagedParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			spill := t.TempDir()
-			v, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Spill: spill})
+			v, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Memory: 1 << 20, Spill: spill})
 			if err == nil {
 				err = v.Close()
 			} else if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "run a") {
@@ -224,7 +224,7 @@ func TestDueOfDamagedParts(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Spill: t.TempDir()}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		if _, err := view.OpenDue(t.Context(), tab, runs, due, view.Options{Memory: 1 << 20, Spill: t.TempDir()}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("missing: %v", err)
 		}
 		if err := os.WriteFile(path, good, 0o600); err != nil {

@@ -26,7 +26,7 @@ import (
 func compacted(t *testing.T, h history, id string, partRows int) *madeRun {
 	t.Helper()
 	tab, runs := newTable(t, h)
-	v, err := view.Open(t.Context(), tab, runs, view.Options{Spill: t.TempDir()})
+	v, err := view.Open(t.Context(), tab, runs, view.Options{Memory: 1 << 20, Spill: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func goValue(a arrow.Array, i int) any {
 // A compaction changes nothing of what is live, and with runs after it the view is what the model says.
 func TestCompacted(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(8) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			d := dice{rand.New(rand.NewPCG(seed, 2))}
@@ -115,7 +115,7 @@ func TestCompacted(t *testing.T) {
 			r := compacted(t, old, "compacted", 1+d.IntN(60))
 			_, before := model(old)
 			before = slices.DeleteFunc(before, func(line string) bool { return !strings.Contains(line, " live=true ") })
-			_, after := linesOf(t, history{r}, view.Options{Spill: t.TempDir()})
+			_, after := linesOf(t, history{r}, view.Options{Memory: 1 << 20, Spill: t.TempDir()})
 			if !slices.Equal(after, before) {
 				t.Fatalf("the compacted table has\n%s\nand not\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 			}
@@ -126,7 +126,7 @@ func TestCompacted(t *testing.T) {
 				later.replaces = nil
 				h = append(h, later)
 			}
-			compare(t, h, pick(d, int64(600), 20000, 0))
+			compare(t, h, pick(d, int64(600), 20000, 1<<20))
 		})
 	}
 }
@@ -134,8 +134,8 @@ func TestCompacted(t *testing.T) {
 // sortedHistory is a run of several sorted parts and one that is not sorted.
 func sortedHistory(t *testing.T) history {
 	t.Helper()
-	h := smallHistory(2, 3000)
-	r := compacted(t, h, "compacted", 700)
+	h := smallHistory(2, 1200)
+	r := compacted(t, h, "compacted", 350)
 	h[1].id, h[1].seq = "later", r.seq+1
 	return history{r, h[1]}
 }
@@ -237,7 +237,7 @@ func TestDamagedSortedRun(t *testing.T) {
 			tab, runs := newTable(t, h[:1])
 			path := tab.Bucket.URI(secondMapped(runs[0]))
 			spill := t.TempDir()
-			v, err := view.Open(t.Context(), tab, runs, view.Options{Spill: spill})
+			v, err := view.Open(t.Context(), tab, runs, view.Options{Memory: 1 << 20, Spill: spill})
 			if err != nil {
 				t.Fatal(err)
 			}
