@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sort"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -54,6 +55,36 @@ type Batch struct {
 	Start     Position     // reading from here yields this batch again; row i is data row Start.Row+i+1
 	Malformed []Malformed  // the rows that could not be read, ascending; all their cells are null
 	Read      int64        // bytes of the stored object read up to here; for Parquet the share of its rows
+
+	jumps []jump // rows that do not stand on the line below the row before, ascending; text formats only
+}
+
+// jump says in which line a row begins.
+type jump struct {
+	row  int
+	line int64
+}
+
+// Line returns in which line of the decoded text row i begins, from 1. It is for text formats.
+func (b *Batch) Line(i int) int64 {
+	n := sort.Search(len(b.jumps), func(n int) bool { return b.jumps[n].row > i })
+	return b.after(n, i)
+}
+
+// after returns the line of row i, if none but the first n jumps are before it.
+func (b *Batch) after(n, i int) int64 {
+	if n == 0 {
+		return b.Start.Line + int64(i) + 1
+	}
+	j := b.jumps[n-1]
+	return j.line + int64(i-j.row)
+}
+
+// begins notes in which line the next row begins.
+func (b *Batch) begins(row int, line int64) {
+	if b.after(len(b.jumps), row) != line {
+		b.jumps = append(b.jumps, jump{row, line})
+	}
 }
 
 // Malformed is a row that could not be read.

@@ -66,7 +66,9 @@ func (t *textReader) next() (*Batch, error) {
 	rows := 0
 	size := func() int { return int(t.window.offset - b.Start.Offset) }
 	for rows < batchRows && size() < batchBytes {
+		line := t.line
 		if n := t.plain(columns, batchRows-rows, batchBytes-size()); n > 0 {
+			b.begins(rows, line+1)
 			rows += n
 			continue
 		}
@@ -77,6 +79,7 @@ func (t *textReader) next() (*Batch, error) {
 		if !ok {
 			return nil, t.window.err
 		}
+		b.begins(rows, t.began)
 		if problem != "" {
 			clear(t.cells)
 			b.Malformed = append(b.Malformed, Malformed{Index: rows, Line: t.began, Reason: problem})
