@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := e.folder(ctx)
+	to, err := openOutFolder(ctx, e.Store, e.Out, e.From)
 	if err != nil {
 		return nil, err
 	}
@@ -75,62 +74,16 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	return out, nil
 }
 
-// folder returns the folder that the export goes into, if there is nothing in it.
-func (e *Export) folder(ctx context.Context) (*objects.Bucket, error) {
-	to, err := e.Store.Bucket(ctx, e.Out)
-	if err != nil {
-		return nil, outError(err)
-	}
-	if to.Inside(e.From) {
-		return nil, usagef("--out %s lies inside the table %s, whose readers would take it for a part of it; choose another folder", e.Out, e.From)
-	}
-	there, err := to.List(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	if len(there) > 0 {
-		return nil, usagef("--out %s has something in it, %s for example; an export needs a folder of its own", e.Out, there[0])
-	}
-	return to, nil
-}
-
 // write writes the live rows of a view.
-func (e *Export) write(ctx context.Context, v *view.View, to *objects.Bucket, out *Exported) error {
-	w, err := sinks.NewExport(to, sinks.Options{Compression: e.Compression, Kept: v.Kept(), CreatedBy: "mapper " + e.Version})
+func (e *Export) write(ctx context.Context, v *view.View, to *outFolder, out *Exported) (err error) {
+	w, err := sinks.NewExport(to.bucket, sinks.Options{Compression: e.Compression, Kept: v.Kept(), CreatedBy: "mapper " + e.Version})
 	if err != nil {
 		return err
 	}
 	if err := e.rows(ctx, v, w, out); err != nil {
 		return errors.Join(err, w.Abort())
 	}
-	return e.publish(context.WithoutCancel(ctx), w, to, out) // this takes no time, and half of it is worth nothing
-}
-
-func (e *Export) publish(ctx context.Context, w *sinks.Export, to *objects.Bucket, out *Exported) (err error) {
-	if out.Files, err = w.Publish(ctx); err == nil {
-		err = to.CreateIfAbsent(ctx, "_SUCCESS", nil)
-	}
-	switch aborted := w.Abort(); {
-	case errors.Is(err, fs.ErrExist):
-		return errors.Join(fmt.Errorf("--out %s: another export has written there meanwhile; choose another folder", e.Out), aborted)
-	case err != nil && len(out.Files) > 0:
-		return errors.Join(fmt.Errorf("%w; %s is there, perhaps with others, but no _SUCCESS: remove what is in %s, or choose another --out",
-			err, to.URI(out.Files[0].Path), e.Out), aborted)
-	case err != nil:
-		return errors.Join(err, aborted)
-	}
-	return e.sweep(ctx, to)
-}
-
-// sweep drops what exports that were killed have left in the folder, where the storage shows it.
-func (e *Export) sweep(ctx context.Context, to *objects.Bucket) error {
-	left, err := to.Unfinished(ctx, "")
-	if errors.Is(err, fs.ErrPermission) {
-		return nil // it is the storage's to remove
-	}
-	for _, u := range left {
-		err = errors.Join(err, to.Drop(ctx, u))
-	}
+	out.Files, err = to.publish(ctx, w)
 	return err
 }
 

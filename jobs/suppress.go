@@ -127,8 +127,19 @@ func (h *hashes) has(p hashStart) bool {
 		return false
 	}
 	b := p.high >> 48
-	_, found := slices.BinarySearchFunc(h.sorted[h.first[b]:h.first[b+1]], p, hashStart.compare)
-	return found
+	from, to := h.first[b], h.first[b+1]
+	for from < to { // slices.BinarySearchFunc takes twice the time, as it calls a function for each comparison
+		middle := from + (to-from)/2
+		switch at := &h.sorted[middle]; {
+		case *at == p:
+			return true
+		case at.high < p.high || at.high == p.high && at.low < p.low:
+			from = middle + 1
+		default:
+			to = middle
+		}
+	}
+	return false
 }
 
 // identifierReading is how a list of identifiers is read.

@@ -47,15 +47,28 @@ func putReasonOf(c *column, r *Row) {
 }
 
 // Export writes plain Parquet for readers that know nothing of runs: files part-00001.parquet and so on in one folder, in
-// the order of the rows. Nothing is visible before [Export.Publish]. It is for one goroutine.
+// the order of the rows. They are the rows of a table as it is, or of what has changed in it. Nothing is visible before [Export.Publish]. It is for one goroutine.
 type Export struct {
 	bucket *objects.Bucket
+	check  func(*Row) error
 	open   *table
 	done   []*table // finished and not published: each has its file and counts, and no columns
 }
 
-// NewExport begins an export into a bucket. It fails on kept columns that cannot be written, as [New] does.
+// NewExport begins an export of a table into a bucket. Each row has a UID, or else a reason; Change and RejectedBy mean
+// nothing. It fails on kept columns that cannot be written, as [New] does.
 func NewExport(b *objects.Bucket, opts Options) (*Export, error) {
+	return newExport(b, datasetExport, checkExported, opts)
+}
+
+func checkExported(r *Row) error {
+	if len(r.UID) > 0 {
+		return r.checkMapped()
+	}
+	return r.checkUnmapped()
+}
+
+func newExport(b *objects.Bucket, dataset string, check func(*Row) error, opts Options) (*Export, error) {
 	opts = opts.withDefaults()
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -64,18 +77,13 @@ func NewExport(b *objects.Bucket, opts Options) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, err := newTable(datasetExport, opts.RowGroupRows, opts, press)
-	return &Export{bucket: b, open: open}, err
+	open, err := newTable(dataset, opts.RowGroupRows, opts, press)
+	return &Export{bucket: b, check: check, open: open}, err
 }
 
-// Add appends a row. Without a UID it has a reason. Change and RejectedBy mean nothing. The context is for the whole
-// export, up to Publish.
+// Add appends a row. The context is for the whole export, up to Publish.
 func (e *Export) Add(ctx context.Context, r *Row) error {
-	check := r.checkUnmapped
-	if len(r.UID) > 0 {
-		check = r.checkMapped
-	}
-	if err := check(); err != nil {
+	if err := e.check(r); err != nil {
 		return err
 	}
 	if err := e.begin(ctx); err != nil {

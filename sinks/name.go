@@ -12,7 +12,8 @@ const (
 	DatasetUnmapped    = "unmapped"     // the same without one, and why
 	DatasetRefreshFrom = "refresh_from" // the mapped rows again, as an index sorted by refresh_from
 
-	datasetExport = "export" // no dataset of a run, see [Export]
+	datasetExport = "export" // no dataset of a run, see [NewExport]
+	datasetDiff   = "diff"   // nor this, see [NewDiff]
 )
 
 // Datasets returns the names of all datasets, in the order in which a part's files are published.

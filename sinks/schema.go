@@ -39,7 +39,8 @@ const (
 	mapped datasets = 1 << iota
 	unmapped
 	refresh
-	exported // no dataset of a run, see [Export]
+	exported // no dataset of a run, see [NewExport]
+	diffed   // no dataset of a run, see [NewDiff]
 	every    = mapped | unmapped | refresh
 )
 
@@ -53,6 +54,8 @@ func datasetOf(name string) datasets {
 		return refresh
 	case datasetExport:
 		return exported
+	case datasetDiff:
+		return diffed
 	}
 	return 0
 }
@@ -104,8 +107,11 @@ func putHash(c *column, r *Row) {
 
 // contractColumns returns the columns of a dataset but for the kept ones.
 func contractColumns(in datasets) []columnSpec {
-	if in == exported {
+	switch in {
+	case exported:
 		return exportColumns()
+	case diffed:
+		return diffColumns()
 	}
 	var columns []columnSpec
 	for _, c := range allColumns() {
@@ -117,7 +123,7 @@ func contractColumns(in datasets) []columnSpec {
 }
 
 // Schema returns the columns of a dataset with the kept ones last, which are all nullable, or nil when there
-// is no such dataset. refresh_from has no kept columns.
+// is no such dataset. refresh_from and a diff have no kept columns.
 func Schema(dataset string, kept []arrow.Field) *arrow.Schema {
 	in := datasetOf(dataset)
 	if in == 0 {
@@ -127,7 +133,7 @@ func Schema(dataset string, kept []arrow.Field) *arrow.Schema {
 	for _, c := range contractColumns(in) {
 		fields = append(fields, arrow.Field{Name: c.name, Type: c.form.arrow(), Nullable: c.nullable&in != 0})
 	}
-	if in != refresh {
+	if in&(refresh|diffed) == 0 {
 		for _, f := range kept {
 			fields = append(fields, arrow.Field{Name: f.Name, Type: f.Type, Nullable: true})
 		}
