@@ -1,18 +1,24 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"mapper/client"
 	"mapper/client/objects"
 	"mapper/jobs/table"
+	"mapper/jobs/table/view"
+	"mapper/normalize"
 	"mapper/pipeline"
-	"mapper/sources"
+	"mapper/sinks"
 )
 
 // Inspection is what a table holds.
@@ -24,8 +30,19 @@ type Inspection struct {
 	Runs        []RunState `json:"runs"`
 	// The committed runs that no other replaces, together. A pair of id and identity that several runs have
 	// mapped counts in each of them.
-	Counts          pipeline.Counts  `json:"counts"`
-	RefreshCalendar map[string]int64 `json:"refresh_calendar"` // UTC day -> identities due
+	Counts pipeline.Counts `json:"counts"`
+
+	LiveRows  int64            `json:"live_rows"`  // live pairs of id and identity, each once
+	Mapped    int64            `json:"mapped"`     // of them with a raw UID
+	MatchRate float64          `json:"match_rate"` // Mapped as a share of LiveRows
+	Unmapped  map[string]int64 `json:"unmapped"`   // the others, by reason
+
+	// When the raw UIDs of identities that have a live pair are to be asked for again. Opted-out and invalid ones, which
+	// are asked again some time after their answer, are not among them.
+	RefreshCalendar map[string]int64 `json:"refresh_calendar"` // UTC day -> identities due, from today on
+	Overdue         int64            `json:"due_overdue"`      // on a day before today
+	Later           int64            `json:"due_later"`        // beyond the calendar's 45 days
+	Tomorrow        Workload         `json:"tomorrow"`         // of a remap tomorrow: all that is due until the end of that day
 }
 
 // RunState is one run of a table.
@@ -39,14 +56,27 @@ type RunState struct {
 	Counts     pipeline.Counts `json:"counts"` // of an unfinished run as far as it is sealed
 }
 
-// Inspect returns what a table holds.
-func Inspect(ctx context.Context, store *objects.Store, uri string) (*Inspection, error) {
-	t, about, runs, err := openTable(ctx, store, uri)
+// InspectOptions tunes how a table is looked at. A zero field means its default.
+type InspectOptions struct {
+	Store  *objects.Store
+	Memory int64        // byte budget; default 192 MB
+	Log    *slog.Logger // says what takes long; default: nothing
+}
+
+// Inspect returns what a table holds. All rows of its runs are sorted to know what they say together, which takes long
+// when there are many; a table of one run that a compaction or a forget has written is known from its manifest.
+func Inspect(ctx context.Context, uri string, o InspectOptions) (*Inspection, error) {
+	o.Memory = cmp.Or(o.Memory, DefaultMemory)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	if err := checkMemory(o.Memory); err != nil {
+		return nil, err
+	}
+	t, about, runs, err := openTable(ctx, o.Store, uri)
 	if err != nil {
 		return nil, err
 	}
 	out := &Inspection{Type: "table", Table: uri, Service: about.Service, Environment: about.Environment,
-		Runs: []RunState{}, RefreshCalendar: map[string]int64{}}
+		Runs: []RunState{}, Unmapped: map[string]int64{}}
 	live := table.Live(runs)
 	for _, r := range runs {
 		isLive := slices.ContainsFunc(live, func(l table.Run) bool { return l.ID == r.ID })
@@ -57,12 +87,77 @@ func Inspect(ctx context.Context, store *objects.Store, uri string) (*Inspection
 		out.Runs = append(out.Runs, state)
 		if isLive {
 			out.Counts.Add(&r.Manifest.Counts.Counts)
-			for day, n := range r.Manifest.Calendar {
-				out.RefreshCalendar[day] += n
-			}
 		}
 	}
+	due := newCalendar(time.Now())
+	switch {
+	case len(live) == 0:
+	case len(live) == 1 && isSorted(live[0].Manifest.Kind):
+		err = out.takeManifest(live[0].Manifest, due)
+	default:
+		err = out.takeView(ctx, t, live, o, due)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.MatchRate = float64(out.Mapped) / float64(max(1, out.LiveRows))
+	out.RefreshCalendar, out.Overdue, out.Later = due.days(), due.overdue, due.later
+	out.Tomorrow = workload(due.untilTomorrow())
 	return out, nil
+}
+
+// isSorted says of which kinds the runs are whose rows are those of the view: one for each live pair.
+func isSorted(kind string) bool { return kind == "compact" || kind == "forget" }
+
+// takeManifest counts by the manifest of a run that stands for the whole table.
+func (i *Inspection) takeManifest(m *table.Manifest, due *calendar) error {
+	i.Mapped = m.Counts.Mapped
+	i.LiveRows = m.Counts.Mapped + m.Counts.UnmappedTotal()
+	for reason, n := range m.Counts.Unmapped {
+		i.Unmapped[reason] = n
+	}
+	for day, n := range m.Calendar {
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			return fmt.Errorf("run %s: the refresh calendar of its manifest has a day %q: %w", m.RunID, day, err)
+		}
+		due.add(at.UnixMilli(), n)
+	}
+	return nil
+}
+
+// takeView counts what the runs say together.
+func (i *Inspection) takeView(ctx context.Context, t *table.Table, live []table.Run, o InspectOptions, due *calendar) (err error) {
+	logSorting(o.Log, live)
+	v, err := view.Open(ctx, t, live, view.Options{Memory: o.Memory / 3})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.Close()) }()
+	var last normalize.ID // with a live pair
+	var unmapped sinks.ByReason
+	for r, err := range v.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		if !r.Live {
+			continue
+		}
+		if i.LiveRows++; r.Answer.Status != client.Mapped {
+			unmapped[reasonOf(r.Answer.Status)]++
+			continue
+		}
+		if i.Mapped++; (i.Mapped == 1 || r.Identity != last) && r.Answer.RefreshFrom != 0 {
+			due.add(r.Answer.RefreshFrom, 1)
+		}
+		last = r.Identity
+	}
+	for reason, n := range unmapped {
+		if n > 0 {
+			i.Unmapped[sinks.Reason(reason).String()] = n
+		}
+	}
+	return nil
 }
 
 func stateOf(ctx context.Context, t *table.Table, r table.Run, live bool) (RunState, error) {
@@ -108,16 +203,13 @@ func (i *Inspection) String() string {
 			r.StartedAt.Format(time.DateTime), humanize.Comma(r.Counts.Lines), humanize.Comma(r.Counts.Mapped),
 			humanize.Comma(r.Counts.UnmappedTotal()), r.Parts)
 	}
-	fmt.Fprintf(&b, "committed: %s identifiers, %s mapped (%.1f %%)", humanize.Comma(i.Counts.Identifiers),
-		humanize.Comma(i.Counts.Mapped), 100*float64(i.Counts.Mapped)/float64(max(1, i.Counts.Identifiers)))
-	for _, reason := range sortedKeys(i.Counts.Unmapped) {
-		fmt.Fprintf(&b, ", %s %s", humanize.Comma(i.Counts.Unmapped[reason]), reason)
+	fmt.Fprintf(&b, "%s = %s mapped (%.1f %%)", counted(i.LiveRows, "live row", "live rows"), humanize.Comma(i.Mapped), 100*i.MatchRate)
+	for _, reason := range sortedKeys(i.Unmapped) {
+		fmt.Fprintf(&b, " + %s %s", humanize.Comma(i.Unmapped[reason]), reason)
 	}
-	if days := sortedKeys(i.RefreshCalendar); len(days) > 0 {
-		fmt.Fprintf(&b, "\nrefresh: %d days from %s to %s", len(days), days[0], days[len(days)-1])
-		for _, day := range days[:min(7, len(days))] {
-			fmt.Fprintf(&b, "\n  %s  %s identities due", day, humanize.Comma(i.RefreshCalendar[day]))
-		}
+	if i.Overdue+i.Later > 0 || len(i.RefreshCalendar) > 0 {
+		fmt.Fprintf(&b, "\nidentities to ask again, by UTC day:\n%s", chart(i.Overdue, i.RefreshCalendar, i.Later))
+		fmt.Fprintf(&b, "a remap tomorrow: %s due until the end of that day; %s", counted(i.Tomorrow.Identities, "identity", "identities"), i.Tomorrow)
 	}
 	return b.String()
 }
@@ -137,64 +229,4 @@ func LiveFiles(ctx context.Context, store *objects.Store, uri, dataset string) (
 		}
 	}
 	return files, nil
-}
-
-// FileInspection is how a file would be read.
-type FileInspection struct {
-	Type string `json:"type"` // "file"
-	objects.Object
-	Layout sources.Layout `json:"layout"`
-	// ColumnsFound are the columns that hold identifiers or look a little like it, in the order of the file.
-	ColumnsFound []ColumnFound `json:"columns_found"`
-	// Question is what a job that names no column would fail with; nothing when it would run.
-	Question string `json:"question,omitempty"`
-}
-
-// InspectFile returns how a file would be read, its format and columns, and which of them hold identifiers. It fails with fs.ErrNotExist when there is
-// no file of that name.
-func InspectFile(ctx context.Context, path string, read sources.Options) (*FileInspection, error) {
-	if _, err := read.Resolve(); err != nil {
-		return nil, usagef("%v", err)
-	}
-	file, err := read.Store.Stat(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	in, err := sources.Inspect(ctx, file, read)
-	if err != nil {
-		return nil, err
-	}
-	out := &FileInspection{Type: "file", Object: file, Layout: in.Layout, ColumnsFound: []ColumnFound{}}
-	columns, err := detect(in, lookAt(in))
-	out.ColumnsFound = append(out.ColumnsFound, columns...)
-	if err != nil {
-		out.Question = err.Error()
-	}
-	return out, nil
-}
-
-// String writes how the file would be read for people.
-func (f *FileInspection) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", f.URI, f.Layout.Format)
-	if f.Layout.Compression != "" {
-		fmt.Fprintf(&b, ", %s", f.Layout.Compression)
-	}
-	if f.Layout.Encoding != "" {
-		fmt.Fprintf(&b, ", %s", f.Layout.Encoding)
-	}
-	fmt.Fprintf(&b, ", %s", humanize.IBytes(uint64(max(0, f.Size))))
-	if f.Layout.Rows >= 0 {
-		fmt.Fprintf(&b, ", %s rows", humanize.Comma(f.Layout.Rows))
-	}
-	for _, c := range f.Layout.Columns {
-		fmt.Fprintf(&b, "\n  %-24s %s", c.Name, c.Type)
-	}
-	for i := range f.ColumnsFound {
-		fmt.Fprintf(&b, "\n%s", &f.ColumnsFound[i])
-	}
-	if f.Question != "" {
-		fmt.Fprintf(&b, "\nmap would ask: %s", f.Question)
-	}
-	return b.String()
 }

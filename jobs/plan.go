@@ -135,11 +135,27 @@ func (e *Estimate) fill(r *run, requests int64) {
 	}
 	delete(e.Invalid, pipeline.NoAnswer) // which is what they all got that would be asked
 	e.Duplicates = c.Identifiers - c.Unmapped[sinks.ReasonInvalidIdentifier.String()] - c.Asked
-	e.Seconds = map[string]float64{}
-	for _, ms := range latencies {
-		e.Seconds[fmt.Sprint(ms)] = float64(requests) * float64(ms) / 1000 / float64(e.InFlight)
-	}
+	e.Seconds = secondsByLatency(requests, e.InFlight)
 	e.Advice = advise(&m)
+}
+
+// secondsByLatency returns how long requests take, by the milliseconds that each takes.
+func secondsByLatency(requests int64, inFlight int) map[string]float64 {
+	seconds := map[string]float64{}
+	for _, ms := range latencies {
+		seconds[fmt.Sprint(ms)] = float64(requests) * float64(ms) / 1000 / float64(inFlight)
+	}
+	return seconds
+}
+
+// timeText writes how long requests take for people.
+func timeText(requests int64, inFlight int, seconds map[string]float64) string {
+	var times []string
+	for _, ms := range latencies {
+		took := time.Duration(seconds[fmt.Sprint(ms)] * float64(time.Second))
+		times = append(times, fmt.Sprintf("%s at %d ms", took.Round(100*time.Millisecond), ms))
+	}
+	return fmt.Sprintf("%s, %d at once: %s", counted(requests, "request", "requests"), inFlight, strings.Join(times, ", "))
 }
 
 // hugeText is from what size on a text input, which only one process can read at a time, is worth a remark.
@@ -173,14 +189,7 @@ func (e *Estimate) String() string {
 	if len(e.Invalid) > 0 {
 		fmt.Fprintf(&b, "never asked:%s\n", strings.TrimPrefix(reasons(e.Invalid), ","))
 	}
-	fmt.Fprintf(&b, "%s, %d at once:", counted(e.Requests, "request", "requests"), e.InFlight)
-	for i, ms := range latencies {
-		separator := ","
-		if i == 0 {
-			separator = ""
-		}
-		fmt.Fprintf(&b, "%s %s at %d ms", separator, time.Duration(e.Seconds[fmt.Sprint(ms)]*float64(time.Second)).Round(100*time.Millisecond), ms)
-	}
+	b.WriteString(timeText(e.Requests, e.InFlight, e.Seconds))
 	fmt.Fprintf(&b, "; reading and counting took %s", time.Duration(e.Took*float64(time.Second)).Round(10*time.Millisecond))
 	for _, a := range e.Advice {
 		fmt.Fprintf(&b, "\n%s: %s", a.Code, a.Message)

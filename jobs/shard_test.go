@@ -172,7 +172,7 @@ func TestShards(t *testing.T) {
 			if v, err := jobs.Verify(t.Context(), new(objects.Store), out); err != nil || v.Runs != 1 || len(v.Remarks) > 0 {
 				t.Errorf("%v\n%s", err, v)
 			}
-			i, err := jobs.Inspect(t.Context(), new(objects.Store), out)
+			i, err := jobs.Inspect(t.Context(), out, jobs.InspectOptions{Store: new(objects.Store)})
 			if err != nil || i.Counts.Lines != rows || i.Runs[0].State != "committed" {
 				t.Errorf("%v, %v", i, err)
 			}
@@ -216,7 +216,7 @@ func TestShardsAtOnce(t *testing.T) {
 			if err != nil || v.Runs != 1 {
 				t.Errorf("%v\n%s", err, v)
 			}
-			i, err := jobs.Inspect(t.Context(), new(objects.Store), out)
+			i, err := jobs.Inspect(t.Context(), out, jobs.InspectOptions{Store: new(objects.Store)})
 			if err != nil || i.Counts.Lines != 3000 {
 				t.Errorf("%v, %v", i, err)
 			}

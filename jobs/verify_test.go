@@ -326,7 +326,7 @@ func TestVerifyManifest(t *testing.T) {
 func TestDamagedManifestStopsCommands(t *testing.T) {
 	p := newPeopleTable(t, 50)
 	p.write(t, manifestOfR1, []byte(`{"version": 1, "parts": [`))
-	_, inspected := jobs.Inspect(context.Background(), new(objects.Store), p.root)
+	_, inspected := jobs.Inspect(context.Background(), p.root, jobs.InspectOptions{Store: new(objects.Store)})
 	_, listed := jobs.LiveFiles(context.Background(), new(objects.Store), p.root, sinks.DatasetMapped)
 	s, url := operator(t, sandbox.Options{Seed: "verify"})
 	j := job(s, url, writePeople(t, 10), p.root)

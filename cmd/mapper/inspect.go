@@ -16,14 +16,19 @@ import (
 )
 
 func (a *app) inspect() *cobra.Command {
-	var dataset string
+	var dataset, memory string
 	var read sources.Options
 	c := &cobra.Command{
 		Use:   "inspect FOLDER|FILE",
 		Short: "Show what a table or a file holds",
-		Long: "inspect shows the runs of a table, how many rows they have, and when they are due to be asked again; of a file it\n" +
-			"shows how it would be read. With --files it lists the parts of a dataset that a reader should open, one a line.",
+		Long: "inspect shows the runs of a table, how many live rows it has and how many of them have a raw UID, why the others have\n" +
+			"none, how many identities are due to be asked again on each of the next 45 days (UTC), and what a remap tomorrow would\n" +
+			"take. Opted-out and invalid identities, which remap asks again after --optout-recheck, are not in the calendar. Of a\n" +
+			"file it shows how it would be read. With --files it lists the parts of a dataset that a reader should open, one a line.\n\n" +
+			"To know what the runs say together, all their rows are sorted on local disk (TMPDIR), about 200 bytes for each: a\n" +
+			"hundred million take some minutes. A table that mapper compact has folded into one run is known at once.",
 		Example: "  mapper inspect ids/uid2\n" +
+			"  mapper inspect gs://ids/uid2 --json --memory 1GB\n" +
 			"  mapper inspect ids/uid2 --files mapped\n" +
 			"  mapper inspect customers.csv --encoding windows-1252 --json",
 		Args: one("FOLDER or FILE"),
@@ -42,7 +47,12 @@ func (a *app) inspect() *cobra.Command {
 			if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			table, err := jobs.Inspect(c.Context(), &a.store, args[0])
+			budget, err := jobs.ParseSize(memory)
+			if err != nil {
+				return usagef("--memory %w", err)
+			}
+			limitMemory(budget)
+			table, err := jobs.Inspect(c.Context(), args[0], jobs.InspectOptions{Store: &a.store, Memory: budget, Log: a.log})
 			if err != nil {
 				return err
 			}
@@ -50,6 +60,7 @@ func (a *app) inspect() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&dataset, "files", "", "list the live parts of a dataset: mapped, unmapped or refresh_from")
+	c.Flags().StringVar(&memory, "memory", "192MB", "byte budget of the process, for a table")
 	addReadFlags(c, &read.Encoding, &read.Delimiter, &read.Quote, &read.NoHeader)
 	return c
 }
