@@ -70,7 +70,7 @@ func changes(t *testing.T, out string) (all []change) {
 func diff(t *testing.T, from, since string) (*jobs.Differences, []change) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	d, err := jobs.Diff{From: from, Since: since, Out: out, Store: new(objects.Store)}.Do(t.Context())
+	d, err := jobs.Diff{From: from, Since: since, Out: out, Store: new(objects.Store), Memory: 32_000_000}.Do(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestDiffOfOverlappingRuns(t *testing.T) {
 func TestDiffAgainstAModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	type pairOf struct{ id, person string }
-	for range 15 {
+	for range 6 {
 		live, answers := map[pairOf]bool{}, map[string]string{} // an empty answer is an opt-out
 		holds := func() map[string]string {
 			all := map[string]string{}
@@ -340,7 +340,7 @@ func TestDiffStops(t *testing.T) {
 	stopped, done := 0, false
 	for after := 0; !done; after++ {
 		out := filepath.Join(t.TempDir(), "out")
-		_, err := jobs.Diff{From: from, Since: "r1", Out: out, Store: new(objects.Store)}.Do(&endsAfter{Context: t.Context(), left: after})
+		_, err := jobs.Diff{From: from, Since: "r1", Out: out, Store: new(objects.Store), Memory: 32_000_000}.Do(&endsAfter{Context: t.Context(), left: after})
 		left, readErr := os.ReadDir(temporary)
 		if readErr != nil || len(left) > 0 {
 			t.Errorf("after %d looks at the context: %v, %v", after, left, readErr)
