@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +115,7 @@ func (d *Diff) runsThen(runs []table.Run) ([]table.Run, error) {
 		}
 		then = append(then, byID[id])
 	}
+	slices.SortFunc(then, func(a, b table.Run) int { return cmp.Compare(a.ID, b.ID) })
 	return table.Live(then), nil // a compaction stands for what it built on
 }
 

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func chart(overdue int64, days map[string]int64, later int64) string {
 		line("overdue", 0, overdue)
 	}
 	for _, day := range sortedKeys(days) {
-		blocks := int(float64(days[day]) / float64(most) * float64(longest))
+		blocks := int(math.Round(float64(days[day]) / float64(most) * float64(longest)))
 		if days[day] > 0 {
 			blocks = max(1, blocks)
 		}
