@@ -61,7 +61,7 @@ func TestChart(t *testing.T) {
 				blocks = append(blocks, strings.Count(line, "█"))
 			}
 		}
-		if longest := blocks[1]; len(blocks) != 4 || longest < 40 || blocks[2] != 0 || blocks[3] < 1 || most > 1 && blocks[0] != longest/2 {
+		if longest := blocks[1]; len(blocks) != 4 || longest < 40 || blocks[2] != 0 || blocks[3] < 1 || most > 1 && blocks[0] != (longest+1)/2 {
 			t.Errorf("blocks %v of\n%s", blocks, text)
 		}
 		if overdue := most/2 > 0; strings.Contains(text, "overdue") != overdue || strings.Contains(text, "later") != (most/3 > 0) {

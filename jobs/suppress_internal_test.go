@@ -185,7 +185,7 @@ func TestReadIdentifiersIsBounded(t *testing.T) {
 func TestReadIdentifiersStops(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	silent, writer := io.Pipe()
-	defer writer.Close()
+	defer func() { _ = writer.Close() }() // of a pipe, which never fails
 	go stop()
 	if _, err := readList(ctx, silent, 0); err == nil {
 		t.Error("it did not stop")
