@@ -79,10 +79,31 @@ func (t *Table) Commit(ctx context.Context, m Manifest) (stands *Manifest, own b
 // Finish puts in order what a process that was killed after its commit may have left behind: missing _SUCCESS
 // markers, files of the run that the manifest does not name, and leases. What has been removed of a replaced run stays so.
 func (t *Table) Finish(ctx context.Context, m *Manifest) error {
+	named, there, strays := m.Named(), 0, []string{}
 	for _, dataset := range sinks.Datasets() {
-		if err := t.finish(ctx, m, dataset); err != nil {
+		keys, err := t.in.List(ctx, dataset+"/run="+m.RunID+"/")
+		if err != nil {
 			return err
 		}
+		for _, key := range keys {
+			switch {
+			case named[key]:
+				there++
+			case strings.HasSuffix(key, ".parquet"):
+				strays = append(strays, key)
+			}
+		}
+	}
+	if there == 0 && len(named) > 0 {
+		return nil // the run is replaced, and its files are gone
+	}
+	for _, key := range strays {
+		if err := t.in.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	if err := t.mark(ctx, m.RunID); err != nil {
+		return err
 	}
 	if err := t.DropLeases(ctx, m.RunID); err != nil { // of processes that were killed; those alive see to their own
 		return err
@@ -91,37 +112,16 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"), t.in.Sweep("_runs"))
 }
 
-func (t *Table) finish(ctx context.Context, m *Manifest, dataset string) error {
-	named := map[string]bool{}
-	for _, p := range m.Parts {
-		if p.Dataset == dataset {
-			named[p.Path] = true
+// mark creates the markers for people, and removes what hides beside them.
+func (t *Table) mark(ctx context.Context, run string) error {
+	for _, dataset := range sinks.Datasets() {
+		folder := dataset + "/run=" + run
+		if err := t.in.Sweep(folder); err != nil {
+			return err
 		}
-	}
-	folder := dataset + "/run=" + m.RunID
-	keys, err := t.in.List(ctx, folder+"/")
-	if err != nil {
-		return err
-	}
-	there := 0
-	for _, key := range keys {
-		switch {
-		case named[key]:
-			there++
-		case strings.HasSuffix(key, ".parquet"):
-			if err := t.in.Delete(ctx, key); err != nil {
-				return err
-			}
+		if err := t.in.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
 		}
-	}
-	if there == 0 && len(named) > 0 {
-		return nil
-	}
-	if err := t.in.Sweep(folder); err != nil {
-		return err
-	}
-	if err := t.in.CreateIfAbsent(ctx, folder+"/_SUCCESS", nil); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
 	}
 	return nil
 }

@@ -9,6 +9,18 @@ import (
 	"mapper/sources"
 )
 
+// Kinds of runs. The last two write again what the table says, and take the place of the runs that said it.
+const (
+	KindMap     = "map"
+	KindRemap   = "remap"
+	KindSignals = "signals"
+	KindCompact = "compact"
+	KindForget  = "forget" // compact, without what is to be forgotten
+)
+
+// replaces says whether runs of a kind take the place of those that they are built on.
+func replaces(kind string) bool { return kind == KindCompact || kind == KindForget }
+
 // Plan is what a run reads and how. It is decided once: every process that works on the run uses the stored
 // plan, so no two of them see different inputs.
 type Plan struct {
@@ -19,11 +31,13 @@ type Plan struct {
 	Service     string            `json:"service"`
 	Environment string            `json:"environment"`
 	StartedAt   time.Time         `json:"started_at"`
-	Seq         int64             `json:"seq"`            // 1 + the highest seq of the base
-	Base        []string          `json:"base,omitempty"` // the committed runs that no other replaces
-	Job         map[string]string `json:"job"`            // the settings that change rows, without secrets
-	Fingerprint string            `json:"fingerprint"`    // of Job and of the inputs
-	Patterns    []string          `json:"patterns"`       // what the job names as its inputs
+	Seq         int64             `json:"seq"`                // 1 + the highest seq of the base; of a run that replaces its base, that seq
+	Base        []string          `json:"base,omitempty"`     // the committed runs that no other replaces
+	Replaces    []string          `json:"replaces,omitempty"` // compact, forget: the runs whose place it takes, all of its base
+	AsOf        *time.Time        `json:"as_of,omitempty"`    // what is due by then is asked again
+	Job         map[string]string `json:"job"`                // the settings that change rows, without secrets
+	Fingerprint string            `json:"fingerprint"`        // of Job and of the inputs
+	Patterns    []string          `json:"patterns"`           // what the job names as its inputs
 	Inputs      []PlannedInput    `json:"inputs"`
 	Shards      [][]Share         `json:"shards"` // what each shard reads, in this order; a shard may have nothing
 }
@@ -45,24 +59,35 @@ type PlannedInput struct {
 }
 
 // CreatePlan stores p as the plan of its run and fills in what only the table knows. If there is a plan
-// already, nothing changes; in both cases it returns the plan that stands. It fails with [ErrAborted] when the run is
-// aborted at this moment; of one that was aborted before, whoever plans it finds the manifest.
+// already, nothing changes; in both cases it returns the plan that stands, which has to be given to [Table.Yield] before
+// anything is done by it. It fails with [ErrAborted] when the run is aborted at this moment; of one that was aborted
+// before, whoever plans it finds the manifest.
 func (t *Table) CreatePlan(ctx context.Context, p Plan) (Plan, error) {
 	runs, err := t.Runs(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
 	p.Version, p.Writer = Version, t.Writer
-	p.Base, p.Seq = nil, 1
-	for _, r := range Live(runs) {
-		p.Base = append(p.Base, r.ID)
-		p.Seq = max(p.Seq, r.Manifest.Seq+1)
-	}
+	p.build(Live(runs))
 	if _, err := t.create(ctx, planKey(p.RunID), &p); err != nil {
 		return Plan{}, t.orAborted(ctx, p.RunID, err)
 	}
 	stands, err := t.Plan(ctx, p.RunID)
 	return stands, t.orAborted(ctx, p.RunID, err)
+}
+
+// build sets what the plan is built on.
+func (p *Plan) build(base []Run) {
+	highest := int64(0)
+	p.Base, p.Replaces = nil, nil
+	for _, r := range base {
+		p.Base = append(p.Base, r.ID)
+		highest = max(highest, r.Manifest.Seq)
+	}
+	p.Seq = highest + 1
+	if replaces(p.Kind) {
+		p.Seq, p.Replaces = max(highest, 1), p.Base
+	}
 }
 
 // Plan returns the plan of a run. It fails with [fs.ErrNotExist] when there is none.

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
-	"slices"
 	"time"
 
 	"mapper/client/objects"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Version is the version of every object under _runs/. A reader refuses a later one.
@@ -29,6 +26,10 @@ var (
 	ErrDamaged = errors.New("is damaged")
 	// ErrCommitted means that a run that was to be aborted has been committed.
 	ErrCommitted = errors.New("the run has been committed, so it cannot be aborted")
+	// ErrBusy means that a run cannot be planned while another is unfinished.
+	ErrBusy = errors.New("another run is unfinished")
+	// ErrYielded means that a run was aborted because it cannot be next to another one.
+	ErrYielded = errors.New("the run has given way to another one and is aborted")
 	// ErrAborted means that the run was aborted; its id is used up.
 	ErrAborted = errors.New("the run was aborted; choose another --run-id")
 )
@@ -126,95 +127,3 @@ var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // ValidRunID says whether id can name a run.
 func ValidRunID(id string) bool { return runID.MatchString(id) }
-
-// Run is one run of a table. Exactly one of its states holds: unfinished (no manifest), committed, aborted, or
-// damaged (a manifest that cannot be read).
-type Run struct {
-	ID       string
-	Manifest *Manifest // nil while the run is unfinished, and when Err is set
-	Err      error     // why the manifest, or whether there is one, cannot be read
-}
-
-// Committed says whether a reader sees the run.
-func (r Run) Committed() bool { return r.Manifest != nil && !r.Manifest.Aborted }
-
-// Runs returns all runs of the table that have a plan or a manifest, in the order of their ids. It fails when
-// one of them is damaged: without its manifest nobody knows which runs are live.
-func (t *Table) Runs(ctx context.Context) ([]Run, error) {
-	runs, err := t.Survey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range runs {
-		if r.Err != nil {
-			return nil, fmt.Errorf("run %s: %w", r.ID, r.Err)
-		}
-	}
-	return runs, nil
-}
-
-// Survey is Runs for those who look for damage: it returns damaged runs too.
-func (t *Table) Survey(ctx context.Context) ([]Run, error) {
-	ids, err := t.in.Folders(ctx, "_runs")
-	if err != nil {
-		return nil, err
-	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return !ValidRunID(id) }) // that of a lease is no run
-	runs := make([]Run, len(ids))
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for i, id := range ids {
-		group.Go(func() error {
-			runs[i] = t.run(ctx, id)
-			return nil
-		})
-	}
-	_ = group.Wait() // each run has its own error
-	return slices.DeleteFunc(runs, func(r Run) bool { return errors.Is(r.Err, fs.ErrNotExist) }), nil
-}
-
-// atOnce is how many runs are looked at side by side: a storage far away takes its time for each.
-const atOnce = 16
-
-// run reads the state of a run. Without a manifest and without a plan it does not exist: a process was killed before it
-// had planned anything.
-func (t *Table) run(ctx context.Context, id string) Run {
-	m, err := t.Manifest(ctx, id)
-	if errors.Is(err, fs.ErrNotExist) {
-		m = nil
-		// What the plan says is for those who need it.
-		_, err = t.in.ReadAll(ctx, planKey(id))
-	}
-	if errors.Is(err, fs.ErrNotExist) { // or an abort has deleted it, after its manifest had come
-		m, err = t.Manifest(ctx, id)
-	}
-	if err != nil {
-		return Run{ID: id, Err: err}
-	}
-	return Run{ID: id, Manifest: m}
-}
-
-// Replaced says which runs a committed run replaces. Their files stay for a while, for readers that know them.
-func Replaced(runs []Run) map[string]bool {
-	replaced := map[string]bool{}
-	for _, r := range runs {
-		if r.Committed() {
-			for _, id := range r.Manifest.Replaces {
-				replaced[id] = true
-			}
-		}
-	}
-	return replaced
-}
-
-// Live returns the committed runs that no other committed run replaces.
-func Live(runs []Run) []Run {
-	replaced := Replaced(runs)
-	var live []Run
-	for _, r := range runs {
-		if r.Committed() && !replaced[r.ID] {
-			live = append(live, r)
-		}
-	}
-	return live
-}

@@ -40,7 +40,8 @@ type Wasted struct {
 // WasteOptions says what to call waste.
 type WasteOptions struct {
 	// Grace is for how long an unfinished run must have got nothing new to be abandoned, and a run must have been
-	// replaced. It is compared with the storage's clock; a wrong one costs work, and never a committed row.
+	// replaced (what a forget stands for goes at once). It is compared with the storage's clock; a wrong one costs work,
+	// and never a committed row.
 	Grace time.Duration
 	// Run is an unfinished run to abandon now, whoever works on it. Then nothing but this run is looked at.
 	Run string
@@ -54,13 +55,20 @@ func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.wasteOfAll(ctx, runs, o, func(Run) bool { return true })
+}
+
+// wasteOfAll looks at some of the runs.
+func (t *Table) wasteOfAll(ctx context.Context, runs []Run, o WasteOptions, which func(Run) bool) (*Waste, error) {
 	w := newWaste()
 	found := make([]Waste, len(runs))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	replaced := replacedAt(runs)
+	gone := goneBy(runs, o.Grace)
 	for i, r := range runs {
-		group.Go(func() error { return t.wasteOf(ctx, r, replaced[r.ID], o, &found[i]) })
+		if which(r) {
+			group.Go(func() error { return t.wasteOf(ctx, r, gone[r.ID], o, &found[i]) })
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -93,24 +101,21 @@ func (t *Table) wasteful(ctx context.Context, o WasteOptions) ([]Run, error) {
 	return []Run{r}, nil
 }
 
-// replacedAt says since when runs are replaced.
-func replacedAt(runs []Run) map[string]time.Time {
-	at := map[string]time.Time{}
+// goneBy says which runs are replaced for long enough: those that a forget stands for, at once.
+func goneBy(runs []Run, grace time.Duration) map[string]bool {
+	gone := forgotten(runs)
 	for _, r := range runs {
-		if !r.Committed() {
-			continue
-		}
-		for _, id := range r.Manifest.Replaces {
-			if have, ok := at[id]; !ok || r.Manifest.FinishedAt.Before(have) {
-				at[id] = r.Manifest.FinishedAt
+		if r.Committed() && time.Since(r.Manifest.FinishedAt) >= grace {
+			for _, id := range r.Manifest.Replaces {
+				gone[id] = true
 			}
 		}
 	}
-	return at
+	return gone
 }
 
 // wasteOf finds what is to be removed of one run.
-func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteOptions, w *Waste) error {
+func (t *Table) wasteOf(ctx context.Context, r Run, gone bool, o WasteOptions, w *Waste) error {
 	entries, err := t.entriesOf(ctx, r.ID)
 	if err != nil {
 		return err
@@ -120,7 +125,7 @@ func (t *Table) wasteOf(ctx context.Context, r Run, replaced time.Time, o WasteO
 		return t.abandoned(ctx, r, entries, o, w)
 	case r.Manifest.Aborted:
 		w.Files = wasted(r, entries, "of an aborted run", func(key string) bool { return key != manifestKey(r.ID) })
-	case !replaced.IsZero() && time.Since(replaced) >= o.Grace:
+	case gone:
 		w.Files = wasted(r, entries, "of a run that another replaces", func(key string) bool { return key != manifestKey(r.ID) })
 	default:
 		named := r.Manifest.Named()
