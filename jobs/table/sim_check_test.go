@@ -67,6 +67,10 @@ func (w *world) look(key string) ([]byte, error) {
 
 // created checks what a creation may not do. The first manifest of a run is the one for ever.
 func (w *world) created(key, creator string, data []byte) {
+	if w.life != nil {
+		w.life.created(w, key, data)
+		return
+	}
 	w.putInOrder(key, creator)
 	run, is := strings.CutSuffix(strings.TrimPrefix(key, "_runs/"), "/manifest.json")
 	if !is {
@@ -153,6 +157,9 @@ func (w *world) saw(key string, data []byte) {
 
 // removed checks what may not be deleted.
 func (w *world) removed(key string) {
+	if w.life != nil && w.life.isReplaced(key) {
+		return
+	}
 	switch {
 	case w.named[key]:
 		w.violated("%s is deleted, and a committed run names it", key)
@@ -164,6 +171,9 @@ func (w *world) removed(key string) {
 // checkError checks why a process has stopped: because of the storage, or because of what another process has done and
 // the error says.
 func (w *world) checkError(p *simProcess) {
+	if w.life != nil && w.life.excuses(w, p) {
+		return
+	}
 	for _, fine := range []error{nil, errKilled, errOutOfReach, ErrFenced, ErrAborted, ErrCommitted} {
 		if errors.Is(p.err, fine) {
 			return

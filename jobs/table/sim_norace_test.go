@@ -3,3 +3,6 @@
 package table
 
 const defaultSchedules = 3000
+
+// defaultLives is how many schedules there are of what runs hold.
+const defaultLives = 1000

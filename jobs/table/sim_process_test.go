@@ -60,6 +60,9 @@ func (c simCommand) String() string {
 func (c simCommand) fingerprint() string { return fmt.Sprintf("%s/%d", c.run, c.shards) }
 
 func (p *simProcess) work() error {
+	if p.world.life != nil {
+		return p.workOnLife()
+	}
 	switch p.does.kind {
 	case "map":
 		return p.mapRun()

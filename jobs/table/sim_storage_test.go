@@ -100,6 +100,9 @@ func (b *simBucket) List(ctx context.Context, prefix string) (keys []string, err
 }
 
 func (b *simBucket) Folders(ctx context.Context, folder string) (names []string, err error) {
+	if b.world.life != nil {
+		return b.pages(ctx, folder)
+	}
 	keys, err := b.List(ctx, folder+"/")
 	for _, key := range keys {
 		if name, _, below := strings.Cut(strings.TrimPrefix(key, folder+"/"), "/"); below {

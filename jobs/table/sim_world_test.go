@@ -29,6 +29,7 @@ type world struct {
 	manifests map[string]simManifest // the first of each run
 	named     map[string]bool        // files that committed runs name
 	read      map[string][]byte      // what processes have read under _runs/
+	life      *life                  // what runs hold, in the simulation of that; or nil
 	late      []*simOperation        // that will happen at some moment
 	processes []*simProcess          // not yet over
 	started   int
@@ -157,6 +158,10 @@ func (w *world) turn(p *simProcess, trouble float64) {
 	slices.SortFunc(p.pending, func(a, b *simOperation) int {
 		return cmp.Or(cmp.Compare(a.what, b.what), cmp.Compare(a.key, b.key))
 	})
+	if len(p.pending) == 0 { // it sleeps
+		time.Sleep(longestPause)
+		return
+	}
 	i := w.rng.IntN(len(p.pending))
 	o, f := p.pending[i], noFault
 	switch {
@@ -218,19 +223,24 @@ func (w *world) next() *simProcess {
 // chaos lets commands be given at any time, while everything goes wrong.
 func (w *world) chaos() {
 	for end := 20 + w.rng.IntN(120); w.step < end && w.violation == nil; w.step++ {
-		w.settle()
-		switch p := w.next(); {
-		case len(w.processes) < 6 && w.rng.IntN(8) == 0:
-			w.start(w.commands[w.rng.IntN(len(w.commands))])
-		case len(w.processes) < 6 && w.rng.IntN(20) == 0:
-			w.start(w.others[w.rng.IntN(len(w.others))])
-		case len(w.late) > 0 && w.rng.IntN(20) == 0:
-			w.happenLate()
-		case w.rng.IntN(30) == 0:
-			time.Sleep(time.Minute)
-		case p != nil:
-			w.turn(p, w.trouble)
-		}
+		w.chaosStep(8)
+	}
+}
+
+// chaosStep lets anything happen, and a command be given about once in so many steps.
+func (w *world) chaosStep(seldom int) {
+	w.settle()
+	switch p := w.next(); {
+	case len(w.processes) < 6 && w.rng.IntN(seldom) == 0:
+		w.start(w.commands[w.rng.IntN(len(w.commands))])
+	case len(w.processes) < 6 && w.rng.IntN(5*seldom/2) == 0:
+		w.start(w.others[w.rng.IntN(len(w.others))])
+	case len(w.late) > 0 && w.rng.IntN(20) == 0:
+		w.happenLate()
+	case w.rng.IntN(30) == 0:
+		time.Sleep(time.Minute)
+	case p != nil:
+		w.turn(p, w.trouble)
 	}
 }
 
@@ -301,7 +311,11 @@ func (w *world) clean() {
 
 // live lives the world, and returns what has gone wrong with the table.
 func (w *world) live() error {
-	for _, phase := range []func(){w.chaos, w.finish, w.recover, w.clean} {
+	phases := []func(){w.chaos, w.finish, w.recover, w.clean}
+	if w.life != nil {
+		phases = []func(){w.liveLife}
+	}
+	for _, phase := range phases {
 		if w.violation == nil {
 			phase()
 		}

@@ -36,35 +36,47 @@ func (t *Table) Clear(ctx context.Context, kind, continued string) error {
 // is done for it. Of two runs that cannot be together, the one whose plan came second sees the other; if both see each
 // other, both may give way. When the run has been committed meanwhile, all is well.
 func (t *Table) Yield(ctx context.Context, p *Plan) error {
-	runs, err := t.Runs(ctx)
-	if err != nil {
+	others, err := t.rivals(ctx, p)
+	if err != nil || len(others) == 0 {
 		return err
 	}
-	over := func(r Run) bool { return r.ID == p.RunID && r.Committed() }
-	if slices.ContainsFunc(runs, over) {
-		return nil
+	return t.giveWay(ctx, p, others[0])
+}
+
+// rivals returns the runs that a planned run cannot be next to.
+func (t *Table) rivals(ctx context.Context, p *Plan) (others []*rival, err error) {
+	runs, err := t.Runs(ctx)
+	if err != nil {
+		return nil, err
 	}
 	known := covered(p.Base, runs)
 	for _, r := range runs {
+		if r.ID == p.RunID && r.Committed() {
+			return nil, nil
+		}
 		if r.ID == p.RunID || known[r.ID] {
 			continue
 		}
 		other, err := t.rival(ctx, r)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if other == nil || !p.yields(other, known, covered(other.base, runs)) {
-			continue
+		if other != nil && p.yields(other, known, covered(other.base, runs)) {
+			others = append(others, other)
 		}
-		if err := t.Abort(ctx, p.RunID); errors.Is(err, ErrCommitted) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		return fmt.Errorf("run %s: %w: %s; %s, then start this %s again (a run id that was given is used up: choose another --run-id)",
-			p.RunID, ErrYielded, other, t.remedy(other), p.Kind)
 	}
-	return nil
+	return others, nil
+}
+
+func (t *Table) giveWay(ctx context.Context, p *Plan, other *rival) error {
+	switch err := t.Abort(ctx, p.RunID); {
+	case errors.Is(err, ErrCommitted):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("run %s: %w: %s; %s, then start this %s again (a run id that was given is used up: choose another --run-id)",
+		p.RunID, ErrYielded, other, t.remedy(other), p.Kind)
 }
 
 // rival is another run, as far as it matters to whether a run can be next to it.
