@@ -92,6 +92,7 @@ type life struct {
 	service   [lifeIdentities]lifeRow
 	runs      map[string]*lifeRun // committed
 	createdAt map[string]int      // step of each object
+	erased    map[string]bool     // forgets of which a process has finished all
 }
 
 // ask is what the service says at one moment. Now and then it changes its mind.
@@ -247,11 +248,11 @@ func (l *life) created(w *world, key string, data []byte) {
 	l.runs[run] = r
 	w.total("committed: " + m.Job["command"])
 	l.check(w, "run "+run+" is committed", l.live())
-	l.checkForgotten(w, r)
+	l.checkForgotten(w)
 }
 
 // checkForgotten looks that no run brings back what a forget has forgotten, but one that was planned afterwards.
-func (l *life) checkForgotten(w *world, _ *lifeRun) {
+func (l *life) checkForgotten(w *world) {
 	for id, f := range l.runs {
 		if f.Kind != KindForget {
 			continue
@@ -271,9 +272,9 @@ func (r *lifeRun) has(identity int) bool {
 
 // checkFiles looks that no file holds what has been forgotten. One that came after the forget's manifest and belongs to a
 // run that is over cannot be prevented, only cleaned.
-func (l *life) checkFiles(w *world, stragglers bool) {
+func (l *life) checkFiles(w *world, stragglersMay bool) {
 	for id, f := range l.runs {
-		if f.Kind != KindForget {
+		if !l.erased[id] {
 			continue
 		}
 		for key, o := range w.objects {
@@ -282,7 +283,7 @@ func (l *life) checkFiles(w *world, stragglers bool) {
 			if err != nil || !strings.HasSuffix(key, ".parquet") || !(&lifeRun{rows: rows}).has(forgets(f)) || l.afterwards(w, run, id) {
 				continue
 			}
-			if over, ok := w.manifests[run]; stragglers && ok && (over.Aborted || l.covers([]string{id})[run]) && l.createdAt[key] >= l.createdAt[manifestKey(id)] {
+			if over, ok := w.manifests[run]; stragglersMay && ok && (over.Aborted || l.covers([]string{id})[run]) && l.createdAt[key] >= l.createdAt[manifestKey(id)] {
 				w.total("left by a straggler")
 				continue
 			}

@@ -50,7 +50,7 @@ func (p *simProcess) workOnLife() error {
 // planLife makes a plan, mostly after a look whether it may be.
 func (p *simProcess) planLife() (Plan, error) {
 	draft := p.draftLife()
-	if p.rng.IntN(3) > 0 || len(p.world.commands) == 0 || p.world.trouble == 0 {
+	if p.rng.IntN(3) > 0 {
 		if err := p.table.Clear(p.ctx, draft.Kind, p.does.run); err != nil {
 			return Plan{}, err
 		}
@@ -129,7 +129,7 @@ func (p *simProcess) fill(plan *Plan) error {
 		return err
 	}
 	if m, err := p.table.Manifest(p.ctx, plan.RunID); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return err0(m, err)
+		return overBy(m, err)
 	}
 	for !chain.Last().Done {
 		from, to := int(chain.Last().Cursor.Lines), lifePairs
@@ -155,8 +155,8 @@ func (p *simProcess) fill(plan *Plan) error {
 	return p.afterCommit(stands)
 }
 
-// err0 is what a process stops with whose run has a manifest.
-func err0(m *Manifest, err error) error {
+// overBy is what a process stops with whose run has a manifest.
+func overBy(m *Manifest, err error) error {
 	if err == nil && m.Aborted {
 		return ErrAborted
 	}
@@ -181,7 +181,7 @@ func (p *simProcess) afterCommit(m *Manifest) error {
 	if err := p.erase(m); err != nil {
 		return err
 	}
-	return p.world.bubbleCheck(p)
+	return p.world.finished(p, m.RunID)
 }
 
 func (p *simProcess) erase(m *Manifest) error {
@@ -197,9 +197,10 @@ func (p *simProcess) erase(m *Manifest) error {
 	return nil
 }
 
-// bubbleCheck looks at all files at one moment.
-func (w *world) bubbleCheck(p *simProcess) error {
+// finished is at one moment: from here on, what a forget has forgotten is nowhere.
+func (w *world) finished(p *simProcess, forget string) error {
 	return p.table.in.(*simBucket).do(p.ctx, "look at files", "", false, func() error {
+		w.life.erased[forget] = true
 		w.life.checkFiles(w, true)
 		return nil
 	})
