@@ -44,11 +44,15 @@ type lifeRun struct {
 }
 
 // view is the current state by the rules: what it says of each live pair.
-func view(runs []*lifeRun) map[int]lifeRow {
+func (l *life) view(runs []*lifeRun) map[int]lifeRow {
 	runs = slices.SortedFunc(slices.Values(runs), func(a, b *lifeRun) int { return cmp.Compare(a.RunID, b.RunID) })
 	answers := answersOf(runs)
 	slices.SortStableFunc(runs, func(a, b *lifeRun) int {
-		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(min(1, len(b.Replaces)), min(1, len(a.Replaces))))
+		older := cmp.Compare(min(1, len(b.Replaces)), min(1, len(a.Replaces)))
+		if l.tiesGoByID {
+			older = 0
+		}
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), older)
 	})
 	alive := map[int]lifeRow{}
 	for _, r := range runs {
@@ -93,6 +97,9 @@ type life struct {
 	runs      map[string]*lifeRun // committed
 	createdAt map[string]int      // step of each object
 	erased    map[string]bool     // forgets of which a process has finished all
+
+	tiesGoByID bool    // sabotage
+	hesitation float64 // how likely a process pauses before it creates the plan of a run that replaces nothing
 }
 
 // ask is what the service says at one moment. Now and then it changes its mind.
@@ -171,7 +178,7 @@ func (l *life) check(w *world, what string, ids []string) {
 		runs = append(runs, l.runs[id])
 	}
 	among := l.covers(ids)
-	have, want := view(runs), view(l.truth(among))
+	have, want := l.view(runs), l.view(l.truth(among))
 	for pair := range lifePairs {
 		h, live := have[pair]
 		t, lives := want[pair]
@@ -309,7 +316,11 @@ func runOf(key string) string {
 
 // isReplaced says whether a file is of a run that another has replaced.
 func (l *life) isReplaced(key string) bool {
-	return !strings.HasSuffix(key, "/manifest.json") && l.runs[runOf(key)] != nil && !slices.Contains(l.live(), runOf(key))
+	return !strings.HasSuffix(key, "/manifest.json") && l.replaced(runOf(key))
+}
+
+func (l *life) replaced(run string) bool {
+	return l.runs[run] != nil && !slices.Contains(l.live(), run)
 }
 
 // excuses says which errors come of what others have done.
@@ -345,4 +356,9 @@ func rowsOf(data []byte, err error) (rows []lifeRow, _ error) {
 		}
 	}
 	return rows, err
+}
+
+// hesitates says whether a process pauses between its look at the table and its plan, so that the table is another then.
+func (l *life) hesitates(w *world, o *simOperation) bool {
+	return o.what == "create" && strings.HasSuffix(o.key, "/plan.json") && !replaces(o.by.does.kind) && w.rng.Float64() < l.hesitation
 }

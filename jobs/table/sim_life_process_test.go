@@ -231,7 +231,7 @@ func (p *simProcess) base(plan *Plan) (map[int]lifeRow, error) {
 		}
 		runs = append(runs, r)
 	}
-	return view(runs), nil
+	return p.world.life.view(runs), nil
 }
 
 func (p *simProcess) readRun(m *Manifest) (*lifeRun, error) {

@@ -98,7 +98,7 @@ func newLife(seed uint64, s sabotage, bucket *objects.Bucket, totals map[string]
 		objects: map[string]simObject{}, manifests: map[string]simManifest{}, named: map[string]bool{}, read: map[string][]byte{}}
 	w.trouble = []float64{0, 0.01, 0.03, 0.1}[w.rng.IntN(4)]
 	w.loyalty = []float64{0.5, 0.9, 0.97}[w.rng.IntN(3)]
-	w.life = &life{runs: map[string]*lifeRun{}, createdAt: map[string]int{}, erased: map[string]bool{}}
+	w.life = &life{runs: map[string]*lifeRun{}, createdAt: map[string]int{}, erased: map[string]bool{}, tiesGoByID: s == compactCountsUp}
 	for i := range w.life.service {
 		w.life.service[i] = lifeRow{Identity: i, Says: saysUID}
 	}
@@ -126,9 +126,11 @@ func (w *world) liveLife() {
 	for range 1 + w.rng.IntN(2) {
 		w.carryOut(w.command([]string{KindMap, KindMap, "full base", KindCompact}[w.rng.IntN(4)]))
 	}
+	w.life.hesitation = []float64{0, 0, 0.5}[w.rng.IntN(3)]
 	for end := w.step + 100 + w.rng.IntN(500); w.step < end && w.violation == nil; w.step++ {
 		w.chaosStep(30)
 	}
+	w.life.hesitation = 0
 	w.finish()
 	w.endRuns()
 	for len(w.late) > 0 {

@@ -170,7 +170,9 @@ func (w *world) turn(p *simProcess, trouble float64) {
 	case strings.HasSuffix(o.key, ".json"):
 		trouble *= 2 // these decide
 	}
-	if w.rng.Float64() < trouble {
+	if w.life != nil && w.life.hesitates(w, o) {
+		f = pausedBefore
+	} else if w.rng.Float64() < trouble {
 		possible := faults(o.changes)
 		f = possible[w.rng.IntN(len(possible))]
 	}
