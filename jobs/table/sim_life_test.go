@@ -102,8 +102,11 @@ func newLife(seed uint64, s sabotage, bucket *objects.Bucket, totals map[string]
 	for i := range w.life.service {
 		w.life.service[i] = lifeRow{Identity: i, Says: saysUID}
 	}
-	for range 3 + w.rng.IntN(4) {
-		kinds := append([]string{KindMap, KindCompact, KindCompact, KindForget}, lifeKinds...)
+	kinds := append([]string{KindMap, KindCompact, KindCompact, KindForget}, lifeKinds...)
+	if w.rng.IntN(3) == 0 {
+		kinds = []string{KindMap, "full base", "full base", KindCompact}
+	}
+	for range 3 + w.rng.IntN(5) {
 		w.commands = append(w.commands, w.command(kinds[w.rng.IntN(len(kinds))]))
 	}
 	for _, c := range w.commands {

@@ -171,8 +171,11 @@ func (w *world) turn(p *simProcess, trouble float64) {
 		trouble *= 2 // these decide
 	}
 	if w.life != nil && w.life.hesitates(w, o) {
-		f = pausedBefore
-	} else if w.rng.Float64() < trouble {
+		p.pausedUntil = w.step + 50 + w.rng.IntN(350)
+		w.trace("%s: hesitates", o)
+		return
+	}
+	if w.rng.Float64() < trouble {
 		possible := faults(o.changes)
 		f = possible[w.rng.IntN(len(possible))]
 	}
