@@ -108,6 +108,10 @@ func (s sabotage) ignores(p *Plan, o *rival) bool {
 		return p.Kind == KindCompact
 	case compactSeesPlans:
 		return p.Kind == KindCompact && !o.unfinished
+	case compactSeesEnds:
+		return p.Kind == KindCompact && o.unfinished
+	case forgetSeesEnds:
+		return p.Kind == KindForget && o.unfinished
 	case forgetStays:
 		return p.Kind == KindForget
 	case forgetSeesPlans:
