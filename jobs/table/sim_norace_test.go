@@ -5,4 +5,4 @@ package table
 const defaultSchedules = 3000
 
 // defaultLives is how many schedules there are of what runs hold.
-const defaultLives = 1000
+const defaultLives = 200

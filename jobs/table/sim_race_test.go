@@ -6,4 +6,4 @@ package table
 const defaultSchedules = 500
 
 // defaultLives is how many schedules there are of what runs hold.
-const defaultLives = 100
+const defaultLives = 40
