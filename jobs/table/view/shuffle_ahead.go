@@ -6,24 +6,24 @@ import (
 	"mapper/pipeline"
 )
 
-// ahead reads the rows of a view in a goroutine of its own, so that they are merged while the input is.
-type ahead struct {
-	full, empty chan *aheadRows
+// viewAhead reads the rows of a view in a goroutine of its own, so that they are merged while the input is.
+type viewAhead struct {
+	full, empty chan *viewRows
 	cancel      context.CancelFunc
 	err         error // why there are no more; read it when full is closed
 
-	rows *aheadRows // that are at hand
-	next int        // of them
+	rows *viewRows // that are at hand
+	next int       // of them
 }
 
-// aheadRows is some rows of a view, with memory of their own. It is used again.
-type aheadRows struct {
-	list  []aheadRow
+// viewRows is some rows of a view, with memory of their own. It is used again.
+type viewRows struct {
+	list  []viewRow
 	texts []byte // of the rows; those of older ones may lie where it was before it grew
 }
 
-// aheadRow is a row of a view, as far as it is compared and told of.
-type aheadRow struct {
+// viewRow is a row of a view, as far as it is compared and told of.
+type viewRow struct {
 	key          []byte // the pair, as keys of a shuffle have it
 	live         bool
 	answer       pipeline.Answer
@@ -31,14 +31,14 @@ type aheadRow struct {
 	row          int64
 }
 
-// batchRows and flushBytes (see rowReader) are how many rows, or bytes of them, are handed over at once.
-const batchRows = 1024
+// taskRows and flushBytes (see rowReader) are how many rows, or bytes of them, are handed over at once.
+const taskRows = 1024
 
 // readAhead begins to read. It must be stopped.
-func readAhead(ctx context.Context, v *View) *ahead {
-	a := &ahead{full: make(chan *aheadRows, 2), empty: make(chan *aheadRows, 3), rows: new(aheadRows)}
+func readAhead(ctx context.Context, v *View) *viewAhead {
+	a := &viewAhead{full: make(chan *viewRows, 2), empty: make(chan *viewRows, 3), rows: new(viewRows)}
 	for range cap(a.empty) - 1 {
-		a.empty <- new(aheadRows)
+		a.empty <- new(viewRows)
 	}
 	ctx, a.cancel = context.WithCancel(ctx)
 	go func() {
@@ -49,19 +49,19 @@ func readAhead(ctx context.Context, v *View) *ahead {
 }
 
 // stop ends the reading and waits until it has ended.
-func (a *ahead) stop() {
+func (a *viewAhead) stop() {
 	a.cancel()
 	for range a.full { // what nobody takes
 	}
 }
 
-func (a *ahead) read(ctx context.Context, v *View) error {
+func (a *viewAhead) read(ctx context.Context, v *View) error {
 	rows := <-a.empty
 	for row, err := range v.Rows(ctx) {
 		if err != nil {
 			return err
 		}
-		if rows.add(row); len(rows.list) < batchRows && len(rows.texts) < flushBytes {
+		if rows.add(row); len(rows.list) < taskRows && len(rows.texts) < flushBytes {
 			continue
 		}
 		if rows, err = a.swap(ctx, rows); err != nil {
@@ -76,7 +76,7 @@ func (a *ahead) read(ctx context.Context, v *View) error {
 }
 
 // swap hands over full rows and returns empty ones.
-func (a *ahead) swap(ctx context.Context, rows *aheadRows) (*aheadRows, error) {
+func (a *viewAhead) swap(ctx context.Context, rows *viewRows) (*viewRows, error) {
 	select {
 	case a.full <- rows:
 	case <-ctx.Done():
@@ -91,10 +91,10 @@ func (a *ahead) swap(ctx context.Context, rows *aheadRows) (*aheadRows, error) {
 	}
 }
 
-func (r *aheadRows) add(row *Row) {
+func (r *viewRows) add(row *Row) {
 	from := len(r.texts)
 	r.texts = appendID(appendPacked(r.texts, &row.Identity), row.ID, row.HasID)
-	add := aheadRow{
+	add := viewRow{
 		key: r.texts[from:len(r.texts):len(r.texts)], live: row.Live,
 		file: row.SourceFile, column: row.SourceColumn, row: row.SourceRow,
 	}
@@ -110,7 +110,7 @@ func keepAnswer(texts *[]byte, a *pipeline.Answer) pipeline.Answer {
 }
 
 // advance returns the next row, which is valid until the one after it, or nil behind the last.
-func (a *ahead) advance() (*aheadRow, error) {
+func (a *viewAhead) advance() (*viewRow, error) {
 	for a.next == len(a.rows.list) {
 		rows, ok := <-a.full
 		if !ok {

@@ -29,7 +29,7 @@ func newTaskBatch(kept []arrow.Field, stored []storage) *taskBatch {
 
 // begin makes new memory for tasks, of about the size that was needed before.
 func (b *taskBatch) begin() {
-	b.list = make([]pipeline.Task, 0, batchRows)
+	b.list = make([]pipeline.Task, 0, taskRows)
 	b.texts = make([]byte, 0, max(len(b.texts)+len(b.texts)/16, 4<<10))
 	b.columns, b.values = nil, 0
 	for i, s := range b.storage {
@@ -57,7 +57,7 @@ func (b *taskBatch) keep(d *decoder, has bool) error {
 }
 
 func (b *taskBatch) full() bool {
-	return len(b.list) == batchRows || len(b.texts)+b.values >= flushBytes
+	return len(b.list) == taskRows || len(b.texts)+b.values >= flushBytes
 }
 
 // take returns the tasks and begins anew.

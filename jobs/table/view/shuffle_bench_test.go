@@ -1,10 +1,10 @@
 package view_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -80,17 +80,12 @@ func (m *shuffleMeter) measure(b *testing.B, v *view.View, ids []normalize.ID, o
 	read := pipeline.Read{Begins: true, HasID: true, Kept: kept}
 	for i := range ids {
 		read.Row, read.Identity = int64(i+1), ids[i]
-		read.ID = fmt.Appendf(read.ID[:0], "customer-%d", i+len(ids)/100)
+		read.ID = strconv.AppendInt(append(read.ID[:0], "customer-"...), int64(i+len(ids)/100), 10)
 		if err := s.Add(&read); err != nil {
 			b.Fatal(err)
 		}
 	}
 	m.adding += time.Since(start)
-	if files, err := filepath.Glob(filepath.Join(o.Spill, "*", "sorted-*")); err == nil && len(files) == 1 {
-		if info, err := os.Stat(files[0]); err == nil {
-			m.spilled += info.Size()
-		}
-	}
 	start = time.Now()
 	withheld, asked := 0, 0
 	for tasks, err := range s.Tasks(b.Context()) {
@@ -108,6 +103,11 @@ func (m *shuffleMeter) measure(b *testing.B, v *view.View, ids []normalize.ID, o
 	}
 	m.telling += time.Since(start)
 	runtime.ReadMemStats(&after)
+	if files, err := filepath.Glob(filepath.Join(o.Spill, "*", "sorted-*")); err == nil && len(files) == 1 {
+		if info, err := os.Stat(files[0]); err == nil {
+			m.spilled += info.Size()
+		}
+	}
 	m.allocs += after.Mallocs - before.Mallocs
 	if withheld+asked != len(ids) || asked != len(ids)/100 {
 		b.Fatalf("%d withheld, %d asked", withheld, asked)

@@ -46,8 +46,8 @@ type joiner struct {
 	ctx   context.Context
 	yield func(*pipeline.Tasks) error
 	batch *taskBatch
-	ahead *ahead
-	row   *aheadRow // the next of the view; nil behind the last
+	ahead *viewAhead
+	row   *viewRow // the next of the view; nil behind the last
 
 	pair []byte // of the last identifier, as it stands in keys; empty before the first
 
@@ -174,7 +174,7 @@ func (j *joiner) passAll() error {
 	return j.pass(noPair[:1])
 }
 
-func (j *joiner) remove(row *aheadRow) (err error) {
+func (j *joiner) remove(row *viewRow) (err error) {
 	t := j.batch.add(pipeline.Remove)
 	t.Input, t.Live = pipeline.NoInput, true
 	t.SourceFile, t.SourceColumn, t.SourceRow = row.file, row.column, row.row

@@ -86,7 +86,7 @@ func TestShuffleRules(t *testing.T) {
 			}
 			s := shuffleOf(t, v, o)
 			for row := range int64(2) {
-				add(t, s, pipeline.Read{Row: row + 1, Begins: true, Identity: identity(c.identity), ID: []byte(c.id), HasID: true})
+				addOne(t, s, pipeline.Read{Row: row + 1, Begins: true, Identity: identity(c.identity), ID: []byte(c.id), HasID: true})
 			}
 			tasks, _ := tasksOf(t, s, nil)
 			if len(tasks) != 2 || tasks[0].Do != c.want || tasks[1].Do != c.repeat || tasks[0].Live != c.live || tasks[1].Live {
@@ -110,7 +110,7 @@ func shuffleOf(t testing.TB, v *view.View, o view.ShuffleOptions) *view.Shuffle 
 	return s
 }
 
-func add(t testing.TB, s *view.Shuffle, r pipeline.Read) {
+func addOne(t testing.TB, s *view.Shuffle, r pipeline.Read) {
 	t.Helper()
 	if err := s.Add(&r); err != nil {
 		t.Fatal(err)
