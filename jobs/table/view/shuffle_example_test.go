@@ -15,7 +15,7 @@ import (
 	"mapper/pipeline"
 )
 
-// A table that knows one identity, and an input with that one and another.
+// A table that knows one identity, and an input with that one and another, whose hash comes before it.
 func ExampleShuffle() {
 	ctx := context.Background()
 	folder, err := os.MkdirTemp("", "shuffle")
@@ -61,6 +61,6 @@ func ExampleShuffle() {
 		}
 	}
 	// Output:
-	// customer-1 ask=false withhold=true
 	// customer-2 ask=true withhold=false
+	// customer-1 ask=false withhold=true
 }
