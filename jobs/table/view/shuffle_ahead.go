@@ -31,7 +31,7 @@ type viewRow struct {
 	row          int64
 }
 
-// taskRows and flushBytes (see rowReader) are how many rows, or bytes of them, are handed over at once.
+// taskRows and flushBytes, which is that of rowReader, are how many rows or tasks, or bytes of them, are handed over at once.
 const taskRows = 1024
 
 // readAhead begins to read. It must be stopped.

@@ -163,6 +163,31 @@ func TestShuffleDamagedSpill(t *testing.T) {
 	}
 }
 
+// What is wrong with the view ends the tasks, be it met before the input's first row or behind its last.
+func TestShuffleOfDamagedView(t *testing.T) {
+	for _, rows := range []int{0, 10, 5000} {
+		v := emptyView(t)
+		if err := v.sorted.add(bytes.Repeat([]byte{0xff}, keyLen-1), nil); err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewShuffle(v, ShuffleOptions{FullBase: true, Spill: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addRows(t, s, rows, "%d")
+		var last error
+		for _, err := range s.Tasks(t.Context()) {
+			last = err
+		}
+		if !errors.Is(last, errDamagedSpill) {
+			t.Errorf("%d rows: %v", rows, last)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Keys compare as pairs and then places do, and what is added comes back from its key and value.
 func FuzzReadKey(f *testing.F) {
 	f.Add([]byte("a"), true, uint64(1), uint64(2), uint8(3), []byte("a\x00"), true, uint64(1), uint64(300), uint8(0))
