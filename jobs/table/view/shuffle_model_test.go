@@ -297,7 +297,7 @@ func TestShuffleIsTheModel(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			d := dice{rand.New(rand.NewPCG(seed, 2))}
-			w := d.world(pick(d, 3, 40, 90), pick(d, 10, 400))
+			w := d.world(pick(d, 3, 40, 90), pick(d, 10, 400, 1500))
 			w.compare(t)
 		})
 	}
