@@ -7,20 +7,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"mapper/jobs/table"
 	"mapper/pipeline"
 	"mapper/sinks"
 )
 
 // commit makes the run visible if all its shards are done, and everything is accounted for.
-func (r *run) commit(ctx context.Context, m *Map) (err error) {
+func (r *run) commit(ctx context.Context, j *job) (err error) {
 	defer func() { err = r.explain(err) }()
 	progress, err := r.table.Progress(ctx, &r.plan)
 	if err != nil {
 		return err
 	}
 	if progress.Working > 0 {
-		return r.shardDone(ctx, m, progress)
+		return r.shardDone(ctx, j, progress)
 	}
 	chains, err := r.table.Chains(ctx, &r.plan)
 	if err != nil {
@@ -35,7 +37,7 @@ func (r *run) commit(ctx context.Context, m *Map) (err error) {
 	if manifest.Counts.UniqueEstimate, err = unique(chains); err != nil {
 		return err
 	}
-	if err := m.accept(&manifest); err != nil {
+	if err := j.accept(&manifest); err != nil {
 		return err
 	}
 	if err := r.present(ctx, &manifest); err != nil {
@@ -52,7 +54,7 @@ func (r *run) commit(ctx context.Context, m *Map) (err error) {
 }
 
 // shardDone ends the work on a shard that is not the last one.
-func (r *run) shardDone(ctx context.Context, m *Map, p table.Progress) error {
+func (r *run) shardDone(ctx context.Context, j *job, p table.Progress) error {
 	if have, want := p.Links[r.shard], len(r.chain.Links); have < want {
 		if _, err := committed(ctx, r.table, r.plan.RunID); err != nil {
 			return err // it was aborted
@@ -61,7 +63,7 @@ func (r *run) shardDone(ctx context.Context, m *Map, p table.Progress) error {
 			r.plan.RunID, r.shard, want, have, r.giveUp())
 	}
 	r.status = StatusShardDone
-	m.Log.Info("this shard is done; the last one commits the run", "shards_left", p.Working)
+	j.Log.Info("this shard is done; the last one commits the run", "shards_left", p.Working)
 	return nil
 }
 
@@ -114,14 +116,17 @@ func unique(chains []*table.Chain) (int64, error) {
 }
 
 // accept refuses a run that adds up and is worth nothing.
-func (m *Map) accept(manifest *table.Manifest) error {
+func (m *mapping) accept(manifest *table.Manifest) error {
 	c := &manifest.Counts
 	seen, invalid := c.Identifiers+c.Malformed, c.Invalid()
 	switch {
 	case c.Lines == 0:
 		m.Log.Warn("the input has no rows")
-	case c.Asked == 0:
+	case c.Asked == 0 && c.Identifiers == c.Unmapped["INVALID_IDENTIFIER"]:
 		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
+	case m.FullBase && float64(c.Unmapped["REMOVED"]) > m.maxRemoved()*float64(c.Live):
+		return fmt.Errorf("%s of %s live pairs are not in the input, more than --max-removed %g allows, so nothing is committed; if the input is not the whole base, leave out --full-base or give the whole of it, otherwise run the same command with a higher --max-removed",
+			humanize.Comma(c.Unmapped["REMOVED"]), humanize.Comma(c.Live), m.maxRemoved())
 	case m.MaxInvalid != nil && float64(invalid) > *m.MaxInvalid*float64(seen):
 		return &pipeline.TooManyInvalidError{Invalid: invalid, Seen: seen, Limit: *m.MaxInvalid}
 	}
@@ -161,20 +166,29 @@ func (r *run) manifest(chains ...*table.Chain) table.Manifest {
 	p := &r.plan
 	m := table.Manifest{
 		RunID: p.RunID, Kind: p.Kind, Job: p.Job, Fingerprint: p.Fingerprint, Service: p.Service, Environment: p.Environment,
-		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: append([]string{}, p.Base...), Replaces: []string{},
+		StartedAt: p.StartedAt, FinishedAt: time.Now().UTC(), Seq: p.Seq, Base: append([]string{}, p.Base...), Replaces: append([]string{}, p.Replaces...),
 		Inputs: make([]table.ManifestInput, len(p.Inputs)),
 		Counts: r.counts(chains...),
 	}
 	for i, in := range p.Inputs {
 		m.Inputs[i] = table.ManifestInput{URI: in.URI, Size: in.Size, Version: in.Version, Counts: noCounts()}
 	}
+	ofTable := table.ManifestInput{Table: true, Counts: noCounts()} // what is no row of an input
 	for _, c := range chains {
 		for _, l := range c.Links {
 			for _, in := range l.Inputs {
-				m.Inputs[p.Shards[c.Shard][in.Input].Input].Add(&in.Counts)
+				if in.Input == pipeline.NoInput {
+					ofTable.Add(&in.Counts)
+				} else {
+					m.Inputs[p.Shards[c.Shard][in.Input].Input].Add(&in.Counts)
+				}
 			}
 			m.Parts = append(m.Parts, l.Files...)
 		}
+	}
+	if ofTable.Rows > 0 || len(ofTable.Unmapped) > 0 {
+		ofTable.URI = r.table.Bucket.URI("")
+		m.Inputs = append(m.Inputs, ofTable)
 	}
 	m.Calendar, m.Counts.Calendar = m.Counts.Calendar, nil
 	return m
@@ -189,7 +203,9 @@ func (r *run) counts(chains ...*table.Chain) table.ManifestCounts {
 			totals := l.Totals
 			totals.Repeated = slices.Clone(totals.Repeated)
 			for i := range totals.Repeated { // the shard counts what it reads, the run its inputs
-				totals.Repeated[i].Input = shares[totals.Repeated[i].Input].Input
+				if in := &totals.Repeated[i].Input; *in != pipeline.NoInput {
+					*in = shares[*in].Input
+				}
 			}
 			counts.Totals.Add(&totals)
 			sum := l.Sum()

@@ -8,52 +8,61 @@ import (
 
 	"mapper/client"
 	"mapper/client/uid2"
+	"mapper/jobs/table"
 	"mapper/normalize"
 	"mapper/sinks"
 	"mapper/sources"
 )
 
 // File is a job file: every flag of a command as a key, with _ for -. A key that is not there leaves its field
-// zero, which is the default, as it is for [Map]. job.schema.json says the same for editors.
+// zero, which is the default, as it is for [Map] and [Remap]. job.schema.json says the same for editors.
 //
 // A value may contain ${VAR} and ${file:/path}, which stand for the value of an environment variable and for the
 // text of a file without the blanks around it; $${ is a literal ${. A list of one may be written as its only item.
 // Relative paths are relative to the current directory, as they are in flags.
 type File struct {
-	Kind        string        `yaml:"kind"` // map
+	Kind        string        `yaml:"kind"` // map or remap
 	Service     uid2.Service  `yaml:"service"`
 	BaseURL     string        `yaml:"base_url"`
 	Environment string        `yaml:"environment"`
 	APIKey      client.Secret `yaml:"api_key"` // without it and the secret, the environment's are taken, as for map
 	SecretKey   client.Secret `yaml:"secret_key"`
 
-	Input        []string          `yaml:"input"`
-	Columns      FileColumns       `yaml:"columns"`
-	AllowRaw     bool              `yaml:"allow_raw"`
-	PhoneRegion  normalize.Region  `yaml:"phone_region"`
-	Format       sources.Format    `yaml:"format"`
-	Encoding     sources.Encoding  `yaml:"encoding"`
-	Delimiter    string            `yaml:"delimiter"`
-	Quote        string            `yaml:"quote"`
-	NoHeader     bool              `yaml:"no_header"`
-	Hygiene      Hygiene           `yaml:"hygiene"`
-	MaxInvalid   *float64          `yaml:"max_invalid"`
-	AllowEmpty   bool              `yaml:"allow_empty"`
-	Limit        int64             `yaml:"limit"`
-	MaxBatch     int               `yaml:"max_batch"`
-	MaxInFlight  int               `yaml:"max_in_flight"`
-	MaxRPS       float64           `yaml:"max_rps"`
-	GiveUpAfter  time.Duration     `yaml:"give_up_after"`
-	MaxPoison    *int              `yaml:"max_poison"`
-	Out          string            `yaml:"out"`
-	Compression  sinks.Compression `yaml:"compression"`
-	PartRows     int64             `yaml:"part_rows"`
-	PartBytes    Size              `yaml:"part_bytes"`
-	PartInterval time.Duration     `yaml:"part_interval"`
-	Memory       Size              `yaml:"memory"`
-	RunID        string            `yaml:"run_id"`
-	Fresh        bool              `yaml:"fresh"`
-	Shard        Shard             `yaml:"shard"`
+	Input         []string          `yaml:"input"`
+	Columns       FileColumns       `yaml:"columns"`
+	AllowRaw      bool              `yaml:"allow_raw"`
+	PhoneRegion   normalize.Region  `yaml:"phone_region"`
+	Format        sources.Format    `yaml:"format"`
+	Encoding      sources.Encoding  `yaml:"encoding"`
+	Delimiter     string            `yaml:"delimiter"`
+	Quote         string            `yaml:"quote"`
+	NoHeader      bool              `yaml:"no_header"`
+	Hygiene       Hygiene           `yaml:"hygiene"`
+	MaxInvalid    *float64          `yaml:"max_invalid"`
+	AllowEmpty    bool              `yaml:"allow_empty"`
+	Limit         int64             `yaml:"limit"`
+	MaxBatch      int               `yaml:"max_batch"`
+	MaxInFlight   int               `yaml:"max_in_flight"`
+	MaxRPS        float64           `yaml:"max_rps"`
+	GiveUpAfter   time.Duration     `yaml:"give_up_after"`
+	MaxPoison     *int              `yaml:"max_poison"`
+	Suppress      string            `yaml:"suppress"`
+	Incremental   bool              `yaml:"incremental"`
+	OptoutRecheck time.Duration     `yaml:"optout_recheck"`
+	FullBase      bool              `yaml:"full_base"`
+	MaxRemoved    *float64          `yaml:"max_removed"`
+	Out           string            `yaml:"out"`
+	From          string            `yaml:"from"`     // of remap: the table
+	AsOf          time.Time         `yaml:"as_of"`    // of remap
+	MaxRows       int64             `yaml:"max_rows"` // of remap
+	Compression   sinks.Compression `yaml:"compression"`
+	PartRows      int64             `yaml:"part_rows"`
+	PartBytes     Size              `yaml:"part_bytes"`
+	PartInterval  time.Duration     `yaml:"part_interval"`
+	Memory        Size              `yaml:"memory"`
+	RunID         string            `yaml:"run_id"`
+	Fresh         bool              `yaml:"fresh"`
+	Shard         Shard             `yaml:"shard"`
 
 	APIKeyName, SecretKeyName string `yaml:"-"` // the credentials' file, line and key, if they are given
 }
@@ -117,17 +126,39 @@ func (d *decoder) named(key string) string {
 	return ""
 }
 
-// check finds what no single value shows: what is missing, and what Map itself refuses.
+// keysOf are the keys that are for one kind of job alone; those of columns begin with columns.
+var keysOf = map[string][]string{
+	table.KindMap: {"input", "columns", "allow_raw", "phone_region", "format", "encoding", "delimiter", "quote", "no_header", "hygiene",
+		"max_invalid", "allow_empty", "limit", "incremental", "full_base", "max_removed", "out", "shard"},
+	table.KindRemap: {"from", "as_of", "max_rows"},
+}
+
+// check finds what no single value shows: what is missing or of another kind, and what the job itself refuses.
 func (d *decoder) check() error {
-	switch {
-	case d.file.Kind == "":
+	if d.file.Kind == "" {
 		return usagef("%s: no kind; write kind: map", d.path)
+	}
+	for kind, keys := range keysOf {
+		for _, key := range keys {
+			if given, ok := d.given[key]; ok && kind != d.file.Kind {
+				return usagef("%s: key %q is for jobs of kind %s, and this one is of kind %s", given.where, key, kind, d.file.Kind)
+			}
+		}
+	}
+	var err error
+	switch {
+	case d.file.Kind == table.KindRemap && d.file.From == "":
+		return usagef("%s: no from; name the folder or URL of the table to map again", d.path)
+	case d.file.Kind == table.KindRemap:
+		r := d.file.Remap()
+		_, err = r.withDefaults()
 	case len(d.file.Input) == 0:
 		return usagef("%s: no input; name files, folders, globs or URLs, or - for standard input", d.path)
 	case d.file.Out == "":
 		return usagef("%s: no out; name the folder or URL of the table to write into", d.path)
+	default:
+		_, err = d.file.Map().withDefaults()
 	}
-	_, err := d.file.Map().withDefaults()
 	var wrong *UsageError
 	if !errors.As(err, &wrong) {
 		return err
@@ -139,7 +170,7 @@ func (d *decoder) check() error {
 	return usagef("%s: %s", given.where, given.hide(wrong.setting, inKeys(wrong.message)))
 }
 
-// Map returns the job that the file describes.
+// Map returns the job that a file of kind map describes.
 func (f *File) Map() Map {
 	m := Map{
 		Service: f.Service, BaseURL: f.BaseURL, Environment: f.Environment, APIKey: f.APIKey, ClientSecret: f.SecretKey,
@@ -148,6 +179,7 @@ func (f *File) Map() Map {
 			ID: f.Columns.ID, Email: f.Columns.Email, Phone: f.Columns.Phone, EmailHash: f.Columns.EmailHash, PhoneHash: f.Columns.PhoneHash,
 			PhoneRegionColumn: f.Columns.PhoneRegionColumn, Keep: f.Columns.Keep, AllowRaw: f.AllowRaw,
 		},
+		Suppress: f.Suppress, Incremental: f.Incremental, OptoutRecheck: f.OptoutRecheck, FullBase: f.FullBase, MaxRemoved: f.MaxRemoved,
 		PhoneRegion: f.PhoneRegion, Hygiene: f.Hygiene,
 		Out: f.Out, Compression: f.Compression, PartRows: f.PartRows, PartBytes: int64(f.PartBytes), PartInterval: f.PartInterval,
 		MaxBatch: f.MaxBatch, MaxInFlight: f.MaxInFlight, MaxRPS: f.MaxRPS, GiveUpAfter: f.GiveUpAfter,
@@ -160,13 +192,20 @@ func (f *File) Map() Map {
 	return m
 }
 
+// Remap returns the job that a file of kind remap describes.
+func (f *File) Remap() Remap {
+	r := Remap{Map: f.Map(), AsOf: f.AsOf, MaxRows: f.MaxRows}
+	r.Out = f.From
+	return r
+}
+
 // parseKind reads the kind of job that a file is of.
 func parseKind(text string) error {
 	switch text {
-	case "map":
+	case table.KindMap, table.KindRemap:
 		return nil
-	case "remap", "signals":
-		return usagef("%s is not there yet; the kind that is there is map", text)
+	case "signals":
+		return usagef("%s is not there yet; the kinds that are there are map and remap", text)
 	}
 	return usagef("%q is none of map, remap, signals", text)
 }

@@ -162,6 +162,8 @@ func (v scalar) read(into any) error {
 			return fmt.Errorf(": %s without a unit; write %[2]ss, %[2]sm or %[2]sh", v.kind, v.text)
 		}
 		*p, err = parsed(v, parseDuration, isText)
+	case *time.Time:
+		*p, err = parsed(v, ParseTime, isText)
 	case *Size:
 		var n int64
 		n, err = parsed(v, ParseSize, isText, isWhole)

@@ -114,11 +114,11 @@ fresh: ${YES}
 func TestFileReachesEveryField(t *testing.T) {
 	all := reflect.ValueOf(func() jobs.Map {
 		share, none := 0.5, 0
-		f := jobs.File{MaxInvalid: &share, MaxPoison: &none}
+		f := jobs.File{MaxInvalid: &share, MaxRemoved: &share, MaxPoison: &none}
 		fill(t, reflect.ValueOf(&f).Elem())
 		return f.Map()
 	}())
-	surroundings := " Stdin Store Version Log Monitor "
+	surroundings := " Stdin Store Version Log Monitor Now "
 	for i := range all.NumField() {
 		name := all.Type().Field(i).Name
 		if all.Field(i).IsZero() != strings.Contains(surroundings, " "+name+" ") {
@@ -150,6 +150,8 @@ func fill(t *testing.T, of reflect.Value) {
 				if err := p.UnmarshalText([]byte("DE")); err != nil {
 					t.Fatal(err)
 				}
+			case *time.Time:
+				*p = time.Unix(1, 0)
 			case *jobs.FileColumns, *jobs.Shard:
 				fill(t, f)
 			default: // a credential
@@ -235,7 +237,10 @@ func TestFileErrors(t *testing.T) {
 		"no kind":                 {"input: a\nout: b", nil, `job.yaml: no kind; write kind: map`},
 		"no input":                {"kind: map\nout: b", nil, `job.yaml: no input; name files, folders, globs or URLs, or - for standard input`},
 		"no out":                  {"kind: map\ninput: b", nil, `job.yaml: no out; name the folder or URL of the table to write into`},
-		"kind to come":            {"out: b\nfrom: ids\nkind: remap", nil, `job.yaml:3: kind remap is not there yet; the kind that is there is map`},
+		"kind to come":            {"out: b\nfrom: ids\nkind: signals", nil, `job.yaml:3: kind signals is not there yet; the kinds that are there are map and remap`},
+		"key of another kind":     {"out: b\nfrom: ids\nkind: remap", nil, `job.yaml:1: key "out" is for jobs of kind map, and this one is of kind remap`},
+		"no from":                 {"kind: remap", nil, `job.yaml: no from; name the folder or URL of the table to map again`},
+		"no time":                 {"kind: remap\nfrom: ids\nas_of: tomorrow", nil, `job.yaml:3: as_of "tomorrow" is no time; write 2026-11-22T06:00:00Z, or 2026-11-22 for the beginning of that day in UTC`},
 		"kind":                    {"out: b\nkind: mop", nil, `job.yaml:2: kind "mop" is none of map, remap, signals`},
 		"no YAML":                 {"kind: map\nout: [a", nil, `job.yaml:2: sequence end token ']' not found`},
 		"empty file":              {"# nothing\n", nil, `job.yaml: the job file is empty; it begins with kind: map`},

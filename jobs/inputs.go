@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"golang.org/x/sync/errgroup"
@@ -77,17 +78,56 @@ func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	return inputs
 }
 
-// writer returns the sink of a run. What is wrong with the kept columns comes out here.
-func (m *Map) writer(t *table.Table, run string, inputs []pipeline.Input) (*sinks.Writer, error) {
-	kept, err := keptFields(inputs)
+// draft looks into every input.
+func (m *mapping) draft(ctx context.Context, p *table.Plan, found []objects.Object) (inputs []pipeline.Input, err error) {
+	all, err := m.lookAtAll(ctx, found)
 	if err != nil {
 		return nil, err
 	}
-	w, err := sinks.New(t.Bucket, run, sinks.Options{Compression: m.Compression, Kept: kept, CreatedBy: "mapper " + m.Version})
-	if err != nil {
-		return nil, usagef("--keep: %v", err)
+	filled := 0
+	for i, in := range all {
+		for _, line := range in.why {
+			m.Log.Info(line)
+		}
+		inputs = append(inputs, in.Input)
+		if len(in.Source.Layout.Columns) > 0 {
+			filled++
+		}
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: found[i], Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
 	}
-	return w, nil
+	switch {
+	case filled == 0 && !m.AllowEmpty && len(found) == 1:
+		return nil, fmt.Errorf("%s is empty; add --allow-empty if that is right", found[0].URI)
+	case filled == 0 && !m.AllowEmpty:
+		return nil, errors.New("every input is empty; add --allow-empty if that is right")
+	}
+	if m.Incremental {
+		p.AsOf = m.asOf()
+	}
+	return inputs, checkKept(inputs)
+}
+
+// asOf is the time in whole milliseconds, as answers have it.
+func (m *Map) asOf() *time.Time {
+	t := m.Now().UTC().Truncate(time.Millisecond)
+	return &t
+}
+
+// checkKept finds what is wrong with the kept columns before anything is planned.
+func checkKept(inputs []pipeline.Input) error {
+	kept, err := keptFields(inputs)
+	if err == nil {
+		_, err = sinks.New(objects.Nowhere(), "plan", sinks.Options{Kept: kept})
+		if err != nil {
+			err = usagef("--keep: %v", err)
+		}
+	}
+	return err
+}
+
+// writer returns the sink of a run.
+func (j *job) writer(t *table.Table, run string, kept []arrow.Field) (*sinks.Writer, error) {
+	return sinks.New(t.Bucket, run, sinks.Options{Compression: j.Compression, Kept: kept, CreatedBy: "mapper " + j.Version})
 }
 
 // keptFields returns the kept columns, which have to be the same in all inputs.

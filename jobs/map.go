@@ -14,11 +14,9 @@ import (
 
 	"mapper/client"
 	"mapper/client/objects"
-	"mapper/client/transport"
 	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/normalize"
-	"mapper/pipeline"
 	"mapper/sinks"
 	"mapper/sources"
 )
@@ -40,6 +38,7 @@ type Map struct {
 	NoHeader  bool
 	Stdin     io.Reader // what the input "-" reads
 	Columns   Columns
+	Suppress  string // a file or URL with identifiers never to ask, raw or hashed, one a line; none when empty
 	// PhoneRegion is the country of national phones whose row names none; without one they are unmapped.
 	PhoneRegion normalize.Region
 	Hygiene     Hygiene
@@ -63,11 +62,17 @@ type Map struct {
 	Limit      int64    // rows to read at most; 0 is all
 	RunID      string   // default: UTC time and 4 random characters
 	Fresh      bool     // do not continue an unfinished run of the same job
-	Shard      Shard    // which slice of the input this process works on; MaxInFlight and MaxRPS are of all slices together
+	// Incremental asks only for what the table does not know or what is due, and writes only what is new.
+	Incremental   bool
+	OptoutRecheck time.Duration // after which opted-out and service-invalid identities are due; default 30 days
+	FullBase      bool          // with Incremental: the inputs are the whole base, and what is missing is removed
+	MaxRemoved    *float64      // share of the live pairs that may be removed; default 0.2
+	Shard         Shard         // which slice of the input this process works on; MaxInFlight and MaxRPS are of all slices together
 
-	Version string       // of the program, for the service and the files
-	Log     *slog.Logger // default: none
-	Monitor *Monitor     // told what the run is doing; may be nil
+	Version string           // of the program, for the service and the files
+	Log     *slog.Logger     // default: none
+	Monitor *Monitor         // told what the run is doing; may be nil
+	Now     func() time.Time // the clock, which should be the service's within a minute; default time.Now
 
 	APIKeyName, ClientSecretName string // what messages call these two; default: the variables that the command reads
 }
@@ -87,10 +92,23 @@ const stdin = "-"
 // DefaultMemory is the byte budget of a process.
 const DefaultMemory = 192_000_000
 
+// DefaultOptoutRecheck is after which time people who have opted out, and what the service calls invalid, are asked again.
+const DefaultOptoutRecheck = 720 * time.Hour
+
 // minMemory is the least that a chunk of every request in flight and one open part can live on.
 const minMemory = 32_000_000
 
+// withDefaults fills in what is left out, and refuses what cannot be meant.
 func (m Map) withDefaults() (Map, error) {
+	m, err := m.shared()
+	if err != nil {
+		return m, err
+	}
+	return m, m.checkReading()
+}
+
+// shared is withDefaults for what a Map has in common with other jobs.
+func (m Map) shared() (Map, error) {
 	if m.BaseURL == "" {
 		m.BaseURL = m.Service.Production()
 	}
@@ -116,6 +134,12 @@ func (m Map) withDefaults() (Map, error) {
 	}
 	if m.MaxInFlight == 0 {
 		m.MaxInFlight = 20
+	}
+	if m.OptoutRecheck == 0 {
+		m.OptoutRecheck = DefaultOptoutRecheck
+	}
+	if m.Now == nil {
+		m.Now = time.Now
 	}
 	if m.Log == nil {
 		m.Log = slog.New(slog.DiscardHandler)
@@ -154,8 +178,6 @@ func (m *Map) check() error {
 		return err
 	}
 	switch {
-	case len(m.Inputs) == 0:
-		return usagef("no input; name a file, a folder, a glob, or - for standard input")
 	case m.RunID != "" && !table.ValidRunID(m.RunID):
 		return settingf("run_id", "%q is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit", m.RunID)
 	case m.MaxBatch < 1 || m.MaxBatch > uid2.MaxItems:
@@ -178,137 +200,105 @@ func (m *Map) check() error {
 		return settingf("max_rps", "%g: it cannot be negative", m.MaxRPS)
 	case m.PartBytes > m.Memory/2:
 		return settingf("part_bytes", "%s: an open part may have half of the memory, %s, at most", humanize.Bytes(uint64(m.PartBytes)), humanize.Bytes(uint64(m.Memory)))
+	case m.OptoutRecheck < 0:
+		return settingf("optout_recheck", "%s: it cannot be negative", m.OptoutRecheck)
+	}
+	return nil
+}
+
+// checkReading looks at what is said of inputs.
+func (m *Map) checkReading() error {
+	switch {
+	case len(m.Inputs) == 0:
+		return usagef("no input; name a file, a folder, a glob, or - for standard input")
 	case len(m.Inputs) > 1 && slices.Contains(m.Inputs, stdin):
 		return usagef("standard input (-) is read alone, without other inputs")
+	case m.FullBase && !m.Incremental:
+		return settingf("full_base", "true: only an incremental run compares with the table; add --incremental")
+	case m.FullBase && m.Limit > 0:
+		return settingf("limit", "%d: with --full-base, what is not read would be removed; leave out one of them", m.Limit)
+	case m.MaxRemoved != nil && !m.FullBase:
+		return settingf("max_removed", "%g: nothing is removed without --full-base", *m.MaxRemoved)
+	case m.MaxRemoved != nil && !(*m.MaxRemoved >= 0 && *m.MaxRemoved <= 1):
+		return settingf("max_removed", "%g is a share, from 0 to 1", *m.MaxRemoved)
 	}
 	return m.checkShard()
+}
+
+// maxRemoved is the share of live pairs that may be removed.
+func (m *Map) maxRemoved() float64 {
+	if m.MaxRemoved == nil {
+		return 0.2
+	}
+	return *m.MaxRemoved
+}
+
+// checkOut refuses what cannot be a table.
+func (m *Map) checkOut() error {
+	switch m.Out {
+	case "":
+		return usagef("no output; name a folder with --out")
+	case stdin:
+		return usagef("--out - is no place for a table; name a folder or a URL")
+	}
+	return nil
 }
 
 // Run runs the job: it continues an unfinished run of the same job or plans a new one, works it off, and
 // commits it. On an error the summary says how far it got, if it got anywhere.
 func (m Map) Run(ctx context.Context) (*Summary, error) {
-	summary, err := m.run(ctx)
-	return summary, m.advised(err)
-}
-
-func (m Map) run(ctx context.Context) (*Summary, error) {
-	began := time.Now()
 	m, err := m.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	switch m.Out {
-	case "":
-		return nil, usagef("no output; name a folder with --out")
-	case stdin:
-		return nil, usagef("--out - is no place for a table; name a folder or a URL")
-	}
-	defer m.connect(ctx)()
-	t, err := table.Open(ctx, m.Store, m.Out)
-	if err != nil {
-		return nil, outError(err)
-	}
-	t.OnWait = m.logWait
-	if err := t.Check(ctx, m.Service.String(), m.Environment); err != nil {
+	if err := m.checkOut(); err != nil {
 		return nil, err
 	}
-	if m.RunID != "" {
-		done, err := committed(ctx, t, m.RunID)
-		if err != nil {
-			return nil, err
-		}
-		if done != nil {
-			s := summarize(t, done, StatusAlreadyCommitted)
-			s.Shard = m.Shard.String()
-			return s, nil
-		}
-	}
-	retries := &retryLog{log: m.Log}
-	api, err := m.client(retries)
-	if err != nil {
-		return nil, err
-	}
-	run, err := m.open(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	run.api = api
-	m.Log = run.logger(m.Log)
-	retries.log = m.Log
-	run.logBegin(m.Log)
-	err = run.work(ctx, &m)
-	summary := run.summary(began)
-	retries.close()
-	run.logEnd(m.Log, summary, err)
-	run.release(ctx, &m)
-	return summary, err
+	j := &job{&m, &mapping{Map: &m}, m.Service.String(), m.Environment}
+	summary, err := j.run(ctx)
+	return summary, m.advised(err)
 }
 
-// logWait says who is waited for.
-func (m *Map) logWait(holder string, patience time.Duration) {
-	if patience > 0 {
-		m.Log.Warn("another process had this in hand and shows no sign of life; waiting whether it is dead", "holder", holder, "wait", patience.Round(time.Second))
-		return
-	}
-	m.Log.Info("waiting for another process", "holder", holder)
+// mapping is what is particular to a Map.
+type mapping struct {
+	*Map
+	suppressed *identitySet // nil: none
 }
 
-// connect readies what inputs are read through. Standard input is not read yet.
-func (m *Map) connect(ctx context.Context) (letGo func()) {
-	letStore, letStdin := func() {}, func() {}
-	if m.Store == nil {
-		store := &objects.Store{GiveUpAfter: m.GiveUpAfter}
-		m.Store, letStore = store, func() { store.Close() }
-	}
-	if m.Stdin != nil {
-		m.Stdin, letStdin = sources.Interruptible(ctx, m.Stdin)
-	}
-	return func() { letStdin(); letStore() }
+func (*mapping) name() string { return table.KindMap }
+
+func (*mapping) asks() bool { return true }
+
+func (m *mapping) ready(ctx context.Context) (err error) {
+	m.suppressed, err = m.suppression(ctx)
+	return err
 }
 
-// committed returns the manifest of a run that has been committed before, or nil. It fails when the run was aborted.
-func committed(ctx context.Context, t *table.Table, id string) (*table.Manifest, error) {
-	manifest, err := t.Manifest(ctx, id)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+// suppression reads the identifiers that are never to be asked; nil when there are none.
+func (m *Map) suppression(ctx context.Context) (*identitySet, error) {
+	if m.Suppress == "" {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case manifest.Aborted:
-		return nil, fmt.Errorf("run %s: %w", id, table.ErrAborted)
 	}
-	return manifest, t.Finish(ctx, manifest)
+	if m.Suppress == stdin {
+		return nil, settingf("suppress", "- is no list that can be read again; name a file or a URL")
+	}
+	return readIdentifiers(ctx, m.Suppress, identifierReading{Store: m.Store, Memory: m.Memory / 4})
 }
 
-func (m *Map) client(retries *retryLog) (*uid2.Client, error) {
-	return uid2.New(uid2.Options{
-		Service:          m.Service,
-		BaseURL:          m.BaseURL,
-		APIKey:           m.APIKey,
-		ClientSecret:     m.ClientSecret,
-		APIKeyName:       m.APIKeyName,
-		ClientSecretName: m.ClientSecretName,
-		MaxBatch:         m.MaxBatch,
-		MaxPoison:        m.MaxPoison,
-		Version:          m.Version,
-		Logger:           m.Log,
-		Transport: transport.Options{
-			MaxInFlight: m.inFlight(),
-			MaxRPS:      m.rps(),
-			GiveUpAfter: m.GiveUpAfter,
-			OnRetry:     retries.repeat,
-			OnAttempt: func(a transport.Attempt) {
-				retries.attempt(a)
-				m.Monitor.attempt(a)
-			},
-		},
-	})
+func (m *mapping) neverAsk() func(*normalize.ID) bool { return memberOf(m.suppressed) }
+
+// merge compares what is read with the table, if the run is incremental.
+func (m *mapping) merge(ctx context.Context, r *run) (merge, error) {
+	if !m.Incremental {
+		return nil, nil
+	}
+	return m.shuffle(ctx, r)
 }
 
 // settings are the settings that change rows. They make up the identity of a job, with its inputs.
-func (m *Map) settings() map[string]string {
+func (m *mapping) settings() map[string]string {
 	return map[string]string{
-		"kind":                "map",
+		"kind":                table.KindMap,
 		"service":             m.Service.String(),
 		"environment":         m.Environment,
 		"format":              string(m.Format),
@@ -328,29 +318,10 @@ func (m *Map) settings() map[string]string {
 		"hygiene":             map[Hygiene]string{HygieneOn: "on", HygieneOff: "off"}[m.Hygiene],
 		"limit":               fmt.Sprint(m.Limit),
 		"shards":              fmt.Sprint(m.Shard.count()),
-	}
-}
-
-func (m *Map) pipelineOptions(r *run) pipeline.Options {
-	maxInvalid := m.MaxInvalid
-	if m.Shard.count() > 1 {
-		maxInvalid = nil // it is of the whole run, which is known when the last shard commits
-	}
-	return pipeline.Options{
-		Normalize:    normalize.Options{NoHygiene: m.Hygiene == HygieneOff, Region: m.PhoneRegion},
-		Shard:        m.Shard.K,
-		MaxBatch:     m.MaxBatch,
-		MaxInFlight:  m.inFlight(),
-		Memory:       m.Memory / 3,
-		PartRows:     m.PartRows,
-		PartBytes:    m.PartBytes,
-		PartInterval: m.PartInterval,
-		Limit:        m.Limit,
-		MaxInvalid:   maxInvalid,
-		Before:       r.counts(r.chain).Counts,
-		Progress:     &m.Monitor.progress,
-		Malformed:    m.logMalformed(),
-		Usage:        r.usage,
+		"suppress":            digestOf(m.suppressed),
+		"incremental":         fmt.Sprint(m.Incremental),
+		"optout_recheck":      m.OptoutRecheck.String(),
+		"full_base":           fmt.Sprint(m.FullBase),
 	}
 }
 
@@ -364,7 +335,7 @@ func (m *Map) list(ctx context.Context) ([]objects.Object, error) {
 }
 
 // find returns the inputs that the job names, if none of them has to do with its output.
-func (m *Map) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
+func (m *mapping) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
 	found, err := m.list(ctx)
 	if err != nil {
 		return nil, err
@@ -405,19 +376,4 @@ func (m *Map) findThose(ctx context.Context) ([]objects.Object, error) {
 		return nil, nil
 	}
 	return sources.List(ctx, m.Store, there)
-}
-
-// loggedMalformed is how many malformed lines are logged one by one; all of them are unmapped rows.
-const loggedMalformed = 10
-
-// logMalformed returns a function that says where a malformed line is, for the first few.
-func (m *Map) logMalformed() func(uri string, line int64, reason string) {
-	logged := 0
-	return func(uri string, line int64, reason string) {
-		if logged++; logged <= loggedMalformed {
-			m.Log.Warn(fmt.Sprintf("%s:%d: %s", uri, line, reason))
-		} else if logged == loggedMalformed+1 {
-			m.Log.Warn("more malformed lines follow; see the unmapped rows with reason INVALID_ROW")
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -65,6 +66,16 @@ func ParseSize(text string) (int64, error) {
 	return int64(n), nil
 }
 
+// ParseTime reads a time as RFC 3339 has it, or a day, which begins at midnight UTC.
+func ParseTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usagef("%q is no time; write 2026-11-22T06:00:00Z, or 2026-11-22 for the beginning of that day in UTC", text)
+}
+
 // CheckGiven refuses a value that was written down and that is the zero of its setting: zero means the default,
 // and who wants the default writes nothing. name is the setting's, as a flag or as a key.
 func CheckGiven(name, text string) error {
@@ -77,7 +88,7 @@ func CheckGiven(name, text string) error {
 		if text == "" {
 			return usagef("is empty; give none if nothing is quoted")
 		}
-	case "max_batch", "max_in_flight", "part_rows", "give_up_after", "part_interval", "max_rps":
+	case "max_batch", "max_in_flight", "part_rows", "give_up_after", "part_interval", "max_rps", "optout_recheck", "max_rows":
 		if strings.Trim(text, "0s.") == "" {
 			return usagef("0: leave it out to have its default")
 		}

@@ -34,6 +34,9 @@ type Estimate struct {
 	Asked       int64            `json:"asked"`       // identities that would be asked
 	Unique      int64            `json:"unique_estimate"`
 	Duplicates  int64            `json:"duplicates"` // valid identifiers whose identity would not be asked again
+	Withheld    int64            `json:"withheld"`   // identifiers of which an incremental run would write nothing
+	Suppressed  int64            `json:"suppressed"` // identifiers that are never to be asked
+	Removed     int64            `json:"removed"`    // pairs that are not in the whole base any more
 	Requests    int64            `json:"requests"`   // without repetitions
 	InFlight    int              `json:"max_in_flight"`
 	// Seconds is how long the requests take if each takes so many milliseconds and the service allows all of them.
@@ -54,32 +57,69 @@ type EstimatedInput struct {
 // latencies are those that an estimate is made for, in milliseconds.
 var latencies = []int{50, 100, 200}
 
-// Plan says what the job would do. It needs no credentials and no table.
+// Plan says what the job would do. It needs no credentials, and no table unless it compares with one.
 func (m Map) Plan(ctx context.Context) (*Estimate, error) {
-	began := time.Now()
 	m, err := m.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	defer m.connect(ctx)()
-	found, err := m.list(ctx)
+	if m.Incremental {
+		if err := m.checkOut(); err != nil {
+			return nil, err
+		}
+	}
+	j := &job{&m, &mapping{Map: &m}, m.Service.String(), m.Environment}
+	return j.estimate(ctx, func(e *Estimate, r *run) error {
+		found, err := m.list(ctx)
+		if err != nil {
+			return err
+		}
+		looked, err := m.lookAtAll(ctx, found)
+		if err != nil {
+			return err
+		}
+		for i, l := range looked {
+			r.inputs = append(r.inputs, l.Input)
+			r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
+			e.addInput(l)
+		}
+		if !m.Incremental {
+			return nil
+		}
+		return r.onto(ctx, j)
+	})
+}
+
+// Plan says what the job would do. It needs no credentials.
+func (r Remap) Plan(ctx context.Context) (*Estimate, error) {
+	m, err := r.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	looked, err := m.lookAtAll(ctx, found)
-	if err != nil {
+	j := r.job(&m)
+	return j.estimate(ctx, func(_ *Estimate, run *run) error {
+		if _, err := j.draft(ctx, &run.plan, nil); err != nil {
+			return err
+		}
+		return run.onto(ctx, j)
+	})
+}
+
+// estimate counts what a job would do; look finds out what it would read.
+func (j *job) estimate(ctx context.Context, look func(*Estimate, *run) error) (*Estimate, error) {
+	began := time.Now()
+	defer j.connect(ctx)()
+	if err := j.ready(ctx); err != nil {
 		return nil, err
 	}
-	e := &Estimate{Type: "plan", Service: m.Service.String(), Environment: m.Environment, Limit: m.Limit, InFlight: m.MaxInFlight}
-	r := &run{plan: table.Plan{}, chain: &table.Chain{}, inputs: make([]pipeline.Input, len(looked))}
-	for i, l := range looked {
-		r.inputs[i] = l.Input
-		r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
-		e.addInput(l)
+	e := &Estimate{Type: "plan", Service: j.service, Environment: j.environment, Inputs: []EstimatedInput{}, Limit: j.Limit, InFlight: j.MaxInFlight}
+	r := &run{plan: table.Plan{AsOf: j.asOf()}, chain: &table.Chain{}}
+	if err := look(e, r); err != nil {
+		return nil, err
 	}
 	r.plan.Shards = deal(r.inputs, 1)
 	asked := new(unasked)
-	if err := m.count(ctx, r, asked); err != nil {
+	if err := j.count(ctx, r, asked); err != nil {
 		return nil, err
 	}
 	e.fill(r, asked.requests.Load())
@@ -87,19 +127,39 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 	return e, nil
 }
 
-// count sends the inputs through the pipeline, with nobody at its end.
-func (m *Map) count(ctx context.Context, r *run, asked *unasked) error {
-	kept, err := keptFields(r.inputs)
+// onto makes the run one that would build on the table as it is.
+func (r *run) onto(ctx context.Context, j *job) (err error) {
+	if r.table, err = table.Open(ctx, j.Store, j.Out); err != nil {
+		return outError(err)
+	}
+	if err := r.table.Check(ctx, j.service, j.environment); err != nil {
+		return err
+	}
+	runs, err := r.table.Runs(ctx)
+	for _, live := range table.Live(runs) {
+		r.plan.Base = append(r.plan.Base, live.ID)
+	}
+	return err
+}
+
+// count sends what would be read through the pipeline, with nobody at its end.
+func (j *job) count(ctx context.Context, r *run, asked *unasked) (err error) {
+	options := j.pipelineOptions(r)
+	options.Usage, options.MaxInvalid = nil, nil
+	kept, letGo, err := r.stage(ctx, j, &options)
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if closed := letGo(); err == nil {
+			err = closed
+		}
+	}()
 	w, err := sinks.New(objects.Nowhere(), "plan", sinks.Options{Compression: sinks.CompressionNone, Kept: kept})
 	if err != nil {
 		return usagef("--keep: %v", err)
 	}
-	m.Monitor.begin(m, r.inputs, pipeline.Part{}, nil)
-	options := m.pipelineOptions(r)
-	options.Usage, options.MaxInvalid = nil, nil
+	j.Monitor.begin(j.Map, r.inputs, pipeline.Part{}, nil)
 	return pipeline.Run(ctx, r.inputs, pipeline.Part{}, asked, w, func(_ context.Context, p pipeline.Part) error {
 		r.chain.Links = append(r.chain.Links, table.Link{Part: p})
 		return nil
@@ -134,7 +194,8 @@ func (e *Estimate) fill(r *run, requests int64) {
 		e.Invalid[reason] = n
 	}
 	delete(e.Invalid, pipeline.NoAnswer) // which is what they all got that would be asked
-	e.Duplicates = c.Identifiers - c.Unmapped[sinks.ReasonInvalidIdentifier.String()] - c.Asked
+	e.Withheld, e.Suppressed, e.Removed = c.Withheld, c.Unmapped[sinks.ReasonSuppressed.String()], c.Unmapped[sinks.ReasonRemoved.String()]
+	e.Duplicates = c.Identifiers - c.Unmapped[sinks.ReasonInvalidIdentifier.String()] - c.Asked - e.Withheld - e.Suppressed
 	e.Seconds = secondsByLatency(requests, e.InFlight)
 	e.Advice = advise(&m)
 }
@@ -186,6 +247,9 @@ func (e *Estimate) String() string {
 	fmt.Fprintf(&b, "%s lines, %s malformed, %s rows without an identifier\n", humanize.Comma(e.Lines), humanize.Comma(e.Malformed), humanize.Comma(e.EmptyRows))
 	fmt.Fprintf(&b, "%s identifiers, %s identities to ask (about %s different ones), %s known from rows before\n",
 		humanize.Comma(e.Identifiers), humanize.Comma(e.Asked), humanize.Comma(e.Unique), humanize.Comma(e.Duplicates))
+	if e.Withheld+e.Suppressed+e.Removed > 0 {
+		fmt.Fprintf(&b, "%s known from the table or repeated, %s suppressed; %s pairs to be removed\n", humanize.Comma(e.Withheld), humanize.Comma(e.Suppressed), humanize.Comma(e.Removed))
+	}
 	if len(e.Invalid) > 0 {
 		fmt.Fprintf(&b, "never asked:%s\n", strings.TrimPrefix(reasons(e.Invalid), ","))
 	}

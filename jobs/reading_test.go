@@ -18,7 +18,7 @@ func TestReadingMakesTheJob(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return m.settings()
+		return (&mapping{Map: &m}).settings()
 	}
 	given := settings(Map{Encoding: sources.Windows1252, Delimiter: "\t", Quote: "none"})
 	if words := settings(Map{Encoding: "CP1252", Delimiter: "tab", Quote: "None"}); !maps.Equal(given, words) {

@@ -63,6 +63,8 @@ func (m *Map) checkShard() error {
 		return settingf("shard", "%q: K of K/N is from 0 to N-1, and N at most %d", m.Shard, maxShards)
 	case m.Shard.count() == 1:
 		return nil
+	case m.Incremental:
+		return settingf("shard", "%q: an incremental run compares the whole input with the table, and a shard sees a slice of it; leave out one of them", m.Shard)
 	case m.RunID == "":
 		return settingf("shard", "%q: the shards of a run find each other by its name; give all of them the same --run-id", m.Shard)
 	case m.Limit > 0:

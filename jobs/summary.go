@@ -21,6 +21,7 @@ const (
 	StatusCommitted        Status = "committed"
 	StatusAlreadyCommitted Status = "already_committed" // by an earlier command, or by another process at the same moment
 	StatusShardDone        Status = "shard_done"        // this shard is done, others are not yet; the last one commits
+	StatusNothingToDo      Status = "nothing_to_do"     // the table has been compacted already
 	StatusInterrupted      Status = "interrupted"       // the same command continues it
 	StatusFailed           Status = "failed"            // unfinished; what is sealed is kept
 )
@@ -89,22 +90,50 @@ func (s *Summary) String() string {
 		return fmt.Sprintf("run %s was committed before: %s mapped, %s unmapped; nothing to do",
 			s.RunID, humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal())) + adviceText(s.Advice)
 	}
+	if s.Status == StatusNothingToDo && s.RunID == "" {
+		return "the table has no committed run; nothing to do"
+	}
+	if s.Status == StatusNothingToDo {
+		return fmt.Sprintf("run %s is all that the table has, and is sorted: %s live pairs; nothing to do", s.RunID, humanize.Comma(c.Identifiers-c.Withheld))
+	}
 	if s.Status == StatusShardDone {
 		return fmt.Sprintf("run %s, shard %s done: %s lines, %s mapped, %s unmapped; the last shard commits the run",
 			s.RunID, s.Shard, humanize.Comma(c.Lines), humanize.Comma(c.Mapped), humanize.Comma(c.UnmappedTotal()))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %s %s: %s lines = %s rows + %s malformed; %s identifiers (%s rows without) = %s mapped",
-		s.RunID, s.Status, humanize.Comma(c.Lines), humanize.Comma(c.Rows), humanize.Comma(c.Malformed), humanize.Comma(c.Identifiers), humanize.Comma(c.EmptyRows), humanize.Comma(c.Mapped))
+	fmt.Fprintf(&b, "run %s %s: %s = %s mapped", s.RunID, s.Status, s.read(), humanize.Comma(c.Mapped))
 	for _, reason := range sortedKeys(c.Unmapped) {
-		if reason != "INVALID_ROW" {
+		if reason != "INVALID_ROW" && reason != "REMOVED" {
 			fmt.Fprintf(&b, " + %s %s", humanize.Comma(c.Unmapped[reason]), reason)
 		}
+	}
+	if c.Withheld > 0 {
+		word := "withheld"
+		if s.Kind == table.KindForget {
+			word = "forgotten"
+		}
+		fmt.Fprintf(&b, " + %s %s", humanize.Comma(c.Withheld), word)
+	}
+	if removed := c.Unmapped["REMOVED"]; removed > 0 {
+		fmt.Fprintf(&b, ", and %s removed", humanize.Comma(removed))
 	}
 	fmt.Fprintf(&b, "; %s requests, %s retried, %s throttled; %s parts in %s (%s rows/s)",
 		humanize.Comma(c.Requests), humanize.Comma(c.Retries), humanize.Comma(c.Throttled), humanize.Comma(int64(s.Parts)),
 		time.Duration(s.Seconds*float64(time.Second)).Round(10*time.Millisecond), humanize.Comma(int64(s.RowsPerSecond)))
 	return b.String() + adviceText(s.Advice)
+}
+
+// read says what the run has gone through, by its kind.
+func (s *Summary) read() string {
+	c := &s.Counts
+	switch s.Kind {
+	case table.KindRemap:
+		return humanize.Comma(c.Identifiers) + " pairs taken up"
+	case table.KindCompact, table.KindForget:
+		return humanize.Comma(c.Identifiers) + " live pairs"
+	}
+	return fmt.Sprintf("%s lines = %s rows + %s malformed; %s identifiers (%s rows without)",
+		humanize.Comma(c.Lines), humanize.Comma(c.Rows), humanize.Comma(c.Malformed), humanize.Comma(c.Identifiers), humanize.Comma(c.EmptyRows))
 }
 
 // reasons writes counts by reason, the most frequent first, ten at most.

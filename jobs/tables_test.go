@@ -1,7 +1,10 @@
 package jobs_test
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"slices"
 	"testing"
 
 	"mapper/client/objects"
@@ -58,6 +61,11 @@ func commitRuns(t *testing.T, tab *table.Table, runs ...madeRun) {
 		m.Counts.Unmapped = map[string]int64{}
 		if err := w.Begin(t.Context(), 0, 1); err != nil {
 			t.Fatal(err)
+		}
+		if len(r.replaces) > 0 {
+			slices.SortFunc(r.rows, func(a, b sinks.Row) int {
+				return cmp.Or(bytes.Compare(a.Identity.AppendBase64(nil), b.Identity.AppendBase64(nil)), bytes.Compare(a.ID, b.ID))
+			})
 		}
 		for i := range r.rows {
 			put := w.Mapped

@@ -85,11 +85,17 @@ func openAbout(ctx context.Context, store *objects.Store, uri string) (*table.Ta
 	if err != nil {
 		return nil, table.About{}, err
 	}
+	about, err := aboutOf(ctx, t)
+	return t, about, err
+}
+
+// aboutOf says what a table is that has to be there.
+func aboutOf(ctx context.Context, t *table.Table) (table.About, error) {
 	about, err := t.About(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", uri)
+		err = fmt.Errorf("%s is no table of this program: it has no _runs/table.json", t.Bucket.URI(""))
 	}
-	return t, about, err
+	return about, err
 }
 
 // foldersOfRuns returns the folders of the datasets that are named after runs, by the id of the run.

@@ -141,8 +141,25 @@ func (t *tally) add(dataset string, got *sinks.Counts) {
 // counts compares what the parts hold with what the manifest says, for each input.
 func (v *Verification) counts(r table.Run, sum *tally) {
 	var mapped int64
+	sourceOf := func(file string) string { return file }
+	if len(r.Manifest.Replaces) > 0 {
+		sourceOf = func(string) string { return "" } // its rows come from the table, and say where that had them from
+	}
+	bySource := map[string]*pipeline.Counts{}
+	for file, n := range sum.byFile {
+		c := bySource[sourceOf(file)]
+		if c == nil {
+			c = &pipeline.Counts{}
+			bySource[sourceOf(file)] = c
+		}
+		c.Add(n)
+	}
 	for _, in := range r.Manifest.Inputs {
-		got := sum.byFile[in.URI]
+		source := in.URI
+		if in.Table {
+			source = "" // rows that were read from no file
+		}
+		got := bySource[source]
 		if got == nil {
 			got = &pipeline.Counts{}
 		}
@@ -151,9 +168,9 @@ func (v *Verification) counts(r table.Run, sum *tally) {
 			v.damage("run %s: of %s the parts hold %d mapped and %v unmapped, the manifest says %d and %v",
 				r.ID, in.URI, got.Mapped, got.Unmapped, in.Mapped, in.Unmapped)
 		}
-		delete(sum.byFile, in.URI)
+		delete(bySource, source)
 	}
-	for _, name := range slices.Sorted(maps.Keys(sum.byFile)) {
+	for _, name := range slices.Sorted(maps.Keys(bySource)) {
 		v.damage("run %s: the parts hold rows of %q, which is no input of the run", r.ID, name)
 	}
 	if sum.refreshRows != mapped {

@@ -14,13 +14,14 @@ const chunkRowBytes = 3 << 20
 
 // chunk is consecutive rows of the input, or tasks of a merge, and the request that they need.
 type chunk struct {
-	first    uint64         // number of asks[0]
-	asks     []normalize.ID // what is asked, numbered from first in order
-	rows     []row
-	segments []segment
-	rowBytes int64 // what the rows cost
-	held     int64 // of the byte budget
-	booked   int   // of asks, in order: those that a written row has used
+	first      uint64         // number of asks[0]
+	asks       []normalize.ID // what is asked, numbered from first in order
+	suppressed []normalize.ID // what is never to be asked
+	rows       []row
+	segments   []segment
+	rowBytes   int64 // what the rows cost
+	held       int64 // of the byte budget
+	booked     int   // of asks, in order: those that a written row has used
 
 	answers client.Answers
 	err     error
@@ -61,7 +62,7 @@ func (b *batch) id(i int) (id []byte, ok bool) {
 
 // row is one output row to be, or a row without identifiers, or a task.
 type row struct {
-	ref     uint64           // asked: the number of the identity; malformed: index into the batch's malformed
+	ref     uint64           // asked: the number of the identity; malformed: index into the batch's malformed; suppressed: into the chunk's
 	index   int32            // row of the batch, or task of the tasks
 	segment int32            // segment of the chunk
 	column  uint8            // asked, refused: index into the input's identifiers
@@ -80,10 +81,11 @@ const rowBytes = 24
 type outcome uint8
 
 const (
-	empty     outcome = iota // the row holds no identifier
-	malformed                // the line cannot be read
-	refused                  // the cell holds no identifier that can be asked
-	asked                    // the identity has been asked
+	empty      outcome = iota // the row holds no identifier
+	malformed                 // the line cannot be read
+	refused                   // the cell holds no identifier that can be asked
+	asked                     // the identity has been asked
+	suppressed                // the identity is never to be asked
 )
 
 func (c *chunk) reset(first uint64) {
@@ -91,6 +93,7 @@ func (c *chunk) reset(first uint64) {
 	c.asks = c.asks[:0]
 	c.rows = c.rows[:0]
 	c.letGo()
+	c.suppressed = c.suppressed[:0]
 	c.rowBytes, c.booked = 0, 0
 	c.err = nil
 	c.done = make(chan struct{})
@@ -106,7 +109,7 @@ func (c *chunk) letGo() {
 // characters for a raw UID and a previous one each, and some for the rest of the reply.
 func (c *chunk) weight() int64 {
 	const identity, answer, texts = 33, 48, 128
-	return c.rowBytes + int64(len(c.asks))*(identity+answer+texts)
+	return c.rowBytes + int64(len(c.suppressed))*identity + int64(len(c.asks))*(identity+answer+texts)
 }
 
 // isFull says whether a row that adds fresh identities has to go into the next chunk.

@@ -140,8 +140,12 @@ func (j *joiner) row(c *chunk, r *row, b *batch) error {
 	out.SourceColumn = b.input.Source.Layout.Columns[id.Column].Name
 	out.Identity.Kind, out.HasKind = id.Form.Kind(), true
 	j.part.note(r)
-	if r.outcome == refused {
+	switch r.outcome {
+	case refused:
 		return j.writeRefused(r)
+	case suppressed:
+		out.Identity, out.HasHash = c.suppressed[r.ref], true
+		return j.writeUnasked(sinks.ReasonSuppressed, OnSuppression)
 	}
 	if !j.take(c, r) {
 		j.part.repeat(r, &out.Identity, b.index, out.SourceRow)

@@ -64,7 +64,9 @@ func (p *packer) malformed(i, n int) error {
 func (p *packer) row(i int, found []found) error {
 	fresh := 0
 	for n := range found {
-		if f := &found[n]; f.reason == normalize.ReasonNone {
+		f := &found[n]
+		f.suppressed = f.reason == normalize.ReasonNone && p.opts.Suppressed != nil && p.opts.Suppressed(&f.id)
+		if f.reason == normalize.ReasonNone && !f.suppressed {
 			if f.number, f.known = p.recent.find(&f.id); !f.known {
 				fresh++
 			}
@@ -81,7 +83,10 @@ func (p *packer) row(i int, found []found) error {
 	for n := range found {
 		f := &found[n]
 		out := row{index: int32(i), column: f.column, outcome: refused, refusal: f.reason, note: f.note, begins: n == 0, unnormalized: f.unnormalized}
-		if f.reason == normalize.ReasonNone {
+		switch {
+		case f.suppressed:
+			out.outcome, out.ref = suppressed, p.suppress(&f.id)
+		case f.reason == normalize.ReasonNone:
 			out.outcome, out.ref = asked, p.number(f, n)
 		}
 		p.add(out, bytes)
@@ -108,6 +113,12 @@ func (p *packer) number(f *found, n int) uint64 {
 		}
 	}
 	return p.ask(&f.id)
+}
+
+// suppress notes an identity that is never to be asked.
+func (p *packer) suppress(id *normalize.ID) (index uint64) {
+	p.chunk.suppressed = append(p.chunk.suppressed, *id)
+	return uint64(len(p.chunk.suppressed) - 1)
 }
 
 // ask adds an identity to the request of the chunk.

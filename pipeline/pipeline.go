@@ -108,7 +108,9 @@ type Usage struct {
 
 // Options tunes Run. A zero field means its default.
 type Options struct {
-	Normalize    normalize.Options
+	Normalize normalize.Options
+	// Suppressed tells identities that are never to be asked; may be nil. With a Merge it is for that to tell.
+	Suppressed   func(*normalize.ID) bool
 	Merge        Merge         // what is between reading and asking; nil is nothing
 	MaxBatch     int           // identities in a request; default 5,000, the API's maximum
 	MaxInFlight  int           // requests at once; default 20

@@ -67,6 +67,7 @@ type found struct {
 	reason normalize.Reason
 
 	unnormalized bool // see row
+	suppressed   bool // never to be asked; for the packer
 }
 
 func (s *stages) newReader(reading context.Context, to taker) *reader {

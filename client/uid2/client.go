@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"mapper/client"
 	"mapper/client/transport"
@@ -33,6 +34,7 @@ type Options struct {
 	Version   string            // of the program, told to the service; default "dev"
 	Transport transport.Options // retries, requests at once, rate
 	Logger    *slog.Logger      // for warnings, never with an identity; default none
+	Now       func() time.Time  // the clock, for the time in requests; default time.Now
 }
 
 // Client maps identities with one API key. It is safe for use by many goroutines; how many requests are under way at
@@ -89,6 +91,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Version == "" {
 		o.Version = "dev"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

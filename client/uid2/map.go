@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"time"
 
 	"mapper/client"
 	"mapper/client/transport"
@@ -85,7 +84,7 @@ type exchange struct {
 func (x *exchange) build(dst []byte) ([]byte, error) {
 	var v iv
 	v, x.nonce = seed()
-	dst = beginEnvelope(dst, v, x.nonce, time.Now().UnixMilli())
+	dst = beginEnvelope(dst, v, x.nonce, x.client.opts.Now().UnixMilli())
 	return seal(x.client.aead, appendRequest(dst, x.ids)), nil
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"mapper/jobs"
@@ -21,13 +23,12 @@ func (a *app) clean() *cobra.Command {
 			"  mapper clean ids/uid2 --run 20261122T040000Z-k3q9 --yes",
 		Args: one("FOLDER"),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch {
-			case c.Flags().Changed("run") && job.Run == "":
+			if c.Flags().Changed("run") && job.Run == "" {
 				return usagef("--run is empty; name the run, or leave it out")
-			case job.Grace < 0:
-				return usagef("--grace %s is negative; 0s is no grace at all", job.Grace)
-			case job.Grace == 0:
-				job.Grace = -1 // none: the zero value is the default
+			}
+			var err error
+			if job.Grace, err = graceOf(job.Grace); err != nil {
+				return err
 			}
 			job.Table, job.Store = args[0], &a.store
 			found, err := job.Do(c.Context())
@@ -45,4 +46,15 @@ func (a *app) clean() *cobra.Command {
 	flags.StringVar(&job.Run, "run", "", "abort this unfinished run now")
 	flags.BoolVar(&job.Yes, "yes", false, "do it")
 	return c
+}
+
+// graceOf returns the grace of a job for which one was given: the zero value is the default there, and a negative one none.
+func graceOf(given time.Duration) (time.Duration, error) {
+	switch {
+	case given < 0:
+		return 0, usagef("--grace %s is negative; 0s is no grace at all", given)
+	case given == 0:
+		return -1, nil
+	}
+	return given, nil
 }

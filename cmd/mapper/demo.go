@@ -66,7 +66,7 @@ func (a *app) runDemo(ctx context.Context, service uid2.Service, out string) err
 		Out: filepath.Join(out, "ids"), MaxBatch: 1000,
 		Version: version, Log: a.log,
 	}
-	_, err = a.perform(ctx, job) // interrupted or not, the next demo begins with another sample
+	_, err = a.perform(ctx, &job, &job) // interrupted or not, the next demo begins with another sample
 	err = errors.Join(err, stop(context.WithoutCancel(ctx)))
 	if err != nil || a.json {
 		return err

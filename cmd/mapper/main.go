@@ -123,13 +123,13 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto (json with --log-format json), plain, json or off")
-	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, run and demo (default: none)")
+	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, remap, run, compact, forget and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(help())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.demo(), a.mapCommand(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.diff(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
+	root.AddCommand(a.demo(), a.mapCommand(), a.remap(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.diff(), a.compact(), a.forget(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
 	for _, c := range root.Commands() {
 		c.Long += "\n\n" + exitCodesHelp
 		if c.Args == nil {

@@ -22,7 +22,7 @@ import (
 // mapFlags are the flags of map that are not fields of the job as they stand.
 type mapFlags struct {
 	service, format, hygiene, compression, memory, partBytes, shard string
-	maxInvalid                                                      float64
+	maxInvalid, maxRemoved                                          float64
 }
 
 func (a *app) mapCommand() *cobra.Command {
@@ -49,7 +49,7 @@ func (a *app) mapCommand() *cobra.Command {
 			if err := a.credentials(&job); err != nil {
 				return err
 			}
-			return a.runMap(c.Context(), job)
+			return a.runJob(c.Context(), &job, &job)
 		}),
 	}
 	addMapFlags(c, &job, &f)
@@ -68,9 +68,7 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&job.Out, "out", "", "folder or URL of the table to write into (required)")
-	flags.StringVar(&f.service, "service", "uid2", "which network: uid2 or euid")
-	flags.StringVar(&job.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
-	flags.StringVar(&job.Environment, "environment", "", "name of the environment, which the table is stamped with (default: from the host)")
+	addServiceFlags(c, job, f)
 	flags.StringVar(&job.Columns.ID, "id", "", "column with your row key, copied to every output row")
 	flags.StringSliceVar(&job.Columns.Email, "email", nil, "columns with emails (default: found from header and content)")
 	flags.StringSliceVar(&job.Columns.Phone, "phone", nil, "columns with phones")
@@ -83,21 +81,58 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.StringVar(&f.format, "format", "auto", "how to read: auto, csv, tsv, ndjson, parquet, arrow or text (one identifier a line)")
 	addReadFlags(c, &job.Encoding, &job.Delimiter, &job.Quote, &job.NoHeader)
 	flags.StringVar(&f.hygiene, "hygiene", "on", "strip junk around identifiers before they are normalized: on or off")
+	flags.BoolVar(&job.Incremental, "incremental", false, "ask only for what the table does not know or what is due, and write only what is new")
+	addKnownFlags(c, job)
+	flags.BoolVar(&job.FullBase, "full-base", false, "with --incremental: the inputs are the whole base, and pairs of id and identity that are missing are removed")
+	flags.Float64Var(&f.maxRemoved, "max-removed", 0.2, "with --full-base: refuse when a larger share of the live pairs would be removed")
+	addAskFlags(c, job)
+	addPartFlags(c, job, f)
+	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this (looked at from 10,000 on, and at the end)")
+	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
+	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
+	addRunFlags(c, job)
+	flags.StringVar(&f.shard, "shard", "0/1", "slice `K/N` of the input for this process, K from 0; /N takes K from $JOB_COMPLETION_INDEX; needs --run-id")
+}
+
+// addServiceFlags adds the flags that say who is asked.
+func addServiceFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
+	flags := c.Flags()
+	flags.StringVar(&f.service, "service", "uid2", "which network: uid2 or euid")
+	flags.StringVar(&job.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
+	flags.StringVar(&job.Environment, "environment", "", "name of the environment, which the table is stamped with (default: from the host)")
+}
+
+// addKnownFlags adds the flags that say what of the known is asked again, and what never.
+func addKnownFlags(c *cobra.Command, job *jobs.Map) {
+	flags := c.Flags()
+	flags.StringVar(&job.Suppress, "suppress", "", "`file` or URL with identifiers never to ask, raw or hashed, one a line")
+	flags.DurationVar(&job.OptoutRecheck, "optout-recheck", jobs.DefaultOptoutRecheck, "ask again for opted-out and service-invalid identities after")
+}
+
+// addAskFlags adds the flags that say how the service is asked.
+func addAskFlags(c *cobra.Command, job *jobs.Map) {
+	flags := c.Flags()
 	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")
 	flags.IntVar(&job.MaxInFlight, "max-in-flight", 20, "requests at once")
 	flags.Float64Var(&job.MaxRPS, "max-rps", 0, "requests a second (default: adapted to the service)")
 	flags.DurationVar(&job.GiveUpAfter, "give-up-after", 0, "stop after so long without one success (default 15m)")
 	flags.IntVar(&job.MaxPoison, "max-poison", 0, "values that alone make the service fail, before the run stops (default 20)")
+}
+
+// addPartFlags adds the flags that say how parts are written.
+func addPartFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
+	flags := c.Flags()
 	flags.StringVar(&f.compression, "compression", "snappy", "of the parts: none, snappy or zstd")
 	flags.Int64Var(&job.PartRows, "part-rows", 1_000_000, "rows in a part")
 	flags.StringVar(&f.partBytes, "part-bytes", "", "memory of an open part (default: a quarter of --memory)")
 	flags.DurationVar(&job.PartInterval, "part-interval", 0, "seal a part at the latest after (default 60s)")
 	flags.StringVar(&f.memory, "memory", "192MB", "byte budget of the process")
-	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this (looked at from 10,000 on, and at the end)")
-	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
-	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
+}
+
+// addRunFlags adds the flags that say which run it is.
+func addRunFlags(c *cobra.Command, job *jobs.Map) {
+	flags := c.Flags()
 	flags.StringVar(&job.RunID, "run-id", "", "name of the run (default: the time and 4 random characters)")
-	flags.StringVar(&f.shard, "shard", "0/1", "slice `K/N` of the input for this process, K from 0; /N takes K from $JOB_COMPLETION_INDEX; needs --run-id")
 	flags.BoolVar(&job.Fresh, "fresh", false, "do not continue an unfinished run of the same job")
 }
 
@@ -122,17 +157,31 @@ func checkGiven(c *cobra.Command) (err error) {
 
 // completeMap fills the job from flags that need parsing.
 func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
-	if err := checkGiven(c); err != nil {
-		return err
-	}
-	if job.Service, err = jobs.ParseService(f.service); err != nil {
-		return usagef("--service %w", err)
-	}
 	if job.Format, err = jobs.ParseFormat(f.format); err != nil {
 		return usagef("--format %w", err)
 	}
 	if job.Hygiene, err = jobs.ParseHygiene(f.hygiene); err != nil {
 		return usagef("--hygiene %w", err)
+	}
+	if job.Shard, err = jobs.ParseShard(f.shard, a.env); err != nil {
+		return usagef("--shard %w", err)
+	}
+	if c.Flags().Changed("max-invalid") {
+		job.MaxInvalid = &f.maxInvalid
+	}
+	if c.Flags().Changed("max-removed") {
+		job.MaxRemoved = &f.maxRemoved
+	}
+	return a.complete(c, job, f)
+}
+
+// complete fills what jobs share from flags that need parsing.
+func (a *app) complete(c *cobra.Command, job *jobs.Map, f *mapFlags) (err error) {
+	if err := checkGiven(c); err != nil {
+		return err
+	}
+	if job.Service, err = jobs.ParseService(f.service); err != nil {
+		return usagef("--service %w", err)
 	}
 	if job.Compression, err = jobs.ParseCompression(f.compression); err != nil {
 		return usagef("--compression %w", err)
@@ -145,14 +194,8 @@ func (a *app) completeMap(c *cobra.Command, job *jobs.Map, f *mapFlags) (err err
 			return usagef("--part-bytes %w", err)
 		}
 	}
-	if job.Shard, err = jobs.ParseShard(f.shard, a.env); err != nil {
-		return usagef("--shard %w", err)
-	}
 	if c.Flags().Changed("max-poison") {
 		job.MaxPoison = jobs.PoisonLimit(job.MaxPoison)
-	}
-	if c.Flags().Changed("max-invalid") {
-		job.MaxInvalid = &f.maxInvalid
 	}
 	a.surround(job)
 	return nil
@@ -232,15 +275,20 @@ func (a *app) begin(job *jobs.Map) (stop func()) {
 	return a.watch(job.Monitor)
 }
 
-// runMap runs a job whose run can be continued.
-func (a *app) runMap(ctx context.Context, job jobs.Map) error {
-	summary, err := a.perform(ctx, job)
-	return interruptedJob(err, &job, summary)
+// runner is a job with a summary.
+type runner interface {
+	Run(ctx context.Context) (*jobs.Summary, error)
+}
+
+// runJob runs a job whose run can be continued. Its options are those of a Map, which it has with it.
+func (a *app) runJob(ctx context.Context, options *jobs.Map, job runner) error {
+	summary, err := a.perform(ctx, options, job)
+	return interruptedJob(err, options, summary)
 }
 
 // perform runs a job with progress and prints its summary.
-func (a *app) perform(ctx context.Context, job jobs.Map) (*jobs.Summary, error) {
-	stop := a.begin(&job)
+func (a *app) perform(ctx context.Context, options *jobs.Map, job runner) (*jobs.Summary, error) {
+	stop := a.begin(options)
 	summary, err := job.Run(ctx)
 	stop()
 	if summary != nil {

@@ -132,10 +132,11 @@ func TestMetrics(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- a.runMap(t.Context(), jobs.Map{
+		job := jobs.Map{
 			BaseURL: base, APIKey: client.NewSecret(s.APIKey()), ClientSecret: client.NewSecret(s.ClientSecret()), Log: a.log,
 			Inputs: []string{input}, Out: filepath.Join(t.TempDir(), "out"), MaxBatch: 100, MaxInFlight: 3, PartRows: 1500,
-		})
+		}
+		ended <- a.runJob(t.Context(), &job, &job)
 	}()
 	// In the middle: a part is sealed, and requests are under way.
 	var middle scrape

@@ -19,25 +19,27 @@ func (a *app) plan() *cobra.Command {
 		Long: "plan reads the inputs as map does, normalizes and counts all of them, and says which columns it would take and why,\n" +
 			"how many identities it would ask, in how many requests, and how long these take. It asks nobody and writes nothing,\n" +
 			"and needs no credentials. It takes the flags of map, or a job file and --set; what is about writing makes no\n" +
-			"difference. With --limit it looks at the first rows alone.",
+			"difference. With --limit it looks at the first rows alone. Of an incremental run, and of a remap in a job file, it\n" +
+			"reads the table too, and says what would be asked of it.",
 		Example: "  mapper plan customers.csv --id customer_id\n" +
 			"  mapper plan 's3://crm/export/*.csv.gz' --email email --limit 1000000 --json\n" +
 			"  mapper plan nightly.yaml --set limit=1000000",
 		Args: someInput,
 		RunE: func(c *cobra.Command, inputs []string) error {
+			options, planned := &job, plannedJob(&job)
 			job.Inputs = inputs
-			read := func() error { return a.completeMap(c, &job, &f) }
+			err := a.completeMap(c, &job, &f)
 			if isJobFile(inputs) {
-				read = func() error { return a.planned(c, inputs[0], sets, &job) }
+				options, planned, err = a.ofFile(c, inputs[0], sets)
 			}
-			if err := read(); err != nil {
+			if err != nil {
 				return err
 			}
-			if err := a.baseURL(&job); err != nil {
+			if err := a.baseURL(options); err != nil {
 				return err
 			}
-			stop := a.begin(&job)
-			estimate, err := job.Plan(c.Context())
+			stop := a.begin(options)
+			estimate, err := planned.Plan(c.Context())
 			stop()
 			if isJobFile(inputs) {
 				err = jobs.InKeys(err)
@@ -49,7 +51,7 @@ func (a *app) plan() *cobra.Command {
 		},
 	}
 	addMapFlags(c, &job, &f)
-	c.Flags().Lookup("out").Usage = "folder or URL of a table; makes no difference here"
+	c.Flags().Lookup("out").Usage = "folder or URL of the table, which --incremental compares with"
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the job file says")
 	return c
 }
@@ -59,8 +61,8 @@ func isJobFile(inputs []string) bool {
 	return len(inputs) == 1 && (strings.HasSuffix(inputs[0], ".yaml") || strings.HasSuffix(inputs[0], ".yml"))
 }
 
-// planned reads the job of a file, with which no flag of map goes.
-func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Map) (err error) {
+// ofFile reads the job of a file, with which no flag of map goes.
+func (a *app) ofFile(c *cobra.Command, path string, sets []string) (*jobs.Map, plannedJob, error) {
 	var other string
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name != "set" && c.InheritedFlags().Lookup(f.Name) == nil {
@@ -68,8 +70,7 @@ func (a *app) planned(c *cobra.Command, path string, sets []string, job *jobs.Ma
 		}
 	})
 	if other != "" {
-		return usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
+		return nil, nil, usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
 	}
-	*job, err = a.readJob(path, sets)
-	return err
+	return a.readJob(path, sets)
 }

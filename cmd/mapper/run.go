@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"mapper/jobs"
+	"mapper/jobs/table"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -11,7 +14,7 @@ func (a *app) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run JOB.yaml [--set key=value]...",
 		Short: "Run a job that is written in a file",
-		Long: "run does what map does, with its settings from a file: every flag is a key with _ for -, inputs are input, and the\n" +
+		Long: "run does what map or remap does, with its settings from a file: every flag is a key with _ for -, inputs are input, and the\n" +
 			"flags that name columns stand under columns:\n\n" +
 			"  kind: map\n" +
 			"  input: [s3://crm/export/*.csv.gz]\n" +
@@ -27,27 +30,39 @@ func (a *app) runCommand() *cobra.Command {
 			"  mapper run backfill.yaml --set out=ids/backfill --set columns.email=email,alt_email",
 		Args: one("JOB.yaml"),
 		RunE: a.measured(func(c *cobra.Command, args []string) error {
-			job, err := a.readJob(args[0], sets)
+			options, job, err := a.readJob(args[0], sets)
 			if err != nil {
 				return err
 			}
-			if err := a.credentials(&job); err != nil {
+			if err := a.credentials(options); err != nil {
 				return err
 			}
-			return jobs.InKeys(a.runMap(c.Context(), job))
+			return jobs.InKeys(a.runJob(c.Context(), options, job))
 		}),
 	}
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the file says; a list is a,b")
 	return c
 }
 
-// readJob reads the job of a file.
-func (a *app) readJob(path string, sets []string) (jobs.Map, error) {
+// plannedJob is a job that can be run, or planned only.
+type plannedJob interface {
+	runner
+	Plan(ctx context.Context) (*jobs.Estimate, error)
+}
+
+// readJob reads the job of a file. Its options are those of a Map, whatever its kind.
+func (a *app) readJob(path string, sets []string) (options *jobs.Map, job plannedJob, err error) {
 	file, err := jobs.ReadFile(path, jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
 	if err != nil {
-		return jobs.Map{}, err
+		return nil, nil, err
 	}
-	job := file.Map()
-	a.surround(&job)
-	return job, nil
+	if file.Kind == table.KindRemap {
+		remap := file.Remap()
+		options, job = &remap.Map, &remap
+	} else {
+		mapping := file.Map()
+		options, job = &mapping, &mapping
+	}
+	a.surround(options)
+	return options, job, nil
 }

@@ -41,6 +41,8 @@ type ManifestInput struct {
 	URI     string `json:"uri"`
 	Size    int64  `json:"size"`
 	Version string `json:"etag"`
+	// Table says that it is no input but the table itself: its pairs that were taken up, carried over or removed.
+	Table bool `json:"table,omitempty"`
 	pipeline.Counts
 }
 

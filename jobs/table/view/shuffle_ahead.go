@@ -24,11 +24,9 @@ type viewRows struct {
 
 // viewRow is a row of a view, as far as it is compared and told of.
 type viewRow struct {
-	key          []byte // the pair, as keys of a shuffle have it
-	live         bool
-	answer       pipeline.Answer
-	file, column string
-	row          int64
+	key    []byte // the pair, as keys of a shuffle have it
+	live   bool
+	answer pipeline.Answer
 }
 
 // taskRows and flushBytes, which is that of rowReader, are how many rows or tasks, or bytes of them, are handed over at once.
@@ -94,10 +92,7 @@ func (a *viewAhead) swap(ctx context.Context, rows *viewRows) (*viewRows, error)
 func (r *viewRows) add(row *Row) {
 	from := len(r.texts)
 	r.texts = appendID(appendPacked(r.texts, &row.Identity), row.ID, row.HasID)
-	add := viewRow{
-		key: r.texts[from:len(r.texts):len(r.texts)], live: row.Live,
-		file: row.SourceFile, column: row.SourceColumn, row: row.SourceRow,
-	}
+	add := viewRow{key: r.texts[from:len(r.texts):len(r.texts)], live: row.Live}
 	add.answer = keepAnswer(&r.texts, &row.Answer)
 	r.list = append(r.list, add)
 }

@@ -101,7 +101,6 @@ func (d dice) world(identities, rows int) world {
 type known struct {
 	live   bool
 	answer pipeline.Answer
-	where  string
 }
 
 func pairName(id normalize.ID, key []byte, has bool) string {
@@ -164,7 +163,7 @@ func (w *world) modelTasks(pairs map[string]known) (want []string) {
 		t.Live = isFirst && pairs[pair].live
 		asOf := w.options.Due.AsOf.UnixMilli()
 		due := !isKnown || answer.Status == client.Unknown || answer.Status == client.Mapped && answer.RefreshFrom != 0 && answer.RefreshFrom <= asOf ||
-			answer.Status != client.Mapped && answer.MappedAt <= asOf-w.options.Due.Recheck.Milliseconds()
+			answer.Status != client.Mapped && w.options.Due.Recheck > 0 && answer.MappedAt <= asOf-w.options.Due.Recheck.Milliseconds()
 		switch {
 		case !isFirst:
 			t.Do = pipeline.Withhold
@@ -211,13 +210,9 @@ func keptLine(kept []arrow.Field, value func(i int, f arrow.Field) string) (line
 }
 
 func taskLine(t *pipeline.Task) string {
-	return fmt.Sprintf("do=%d lines=%d live=%t at %d:%d:%d %q %q note=%d unnormalized=%t %q %s", t.Do, t.Lines, t.Live, t.Input, t.Row, t.Column,
-		t.Refusal, t.Malformed, t.Note, t.Unnormalized, pairName(t.Identity, t.ID, t.HasID), whereLine(t.SourceFile, t.SourceColumn, t.SourceRow)) +
+	return fmt.Sprintf("do=%d lines=%d live=%t at %d:%d:%d %q %q note=%d unnormalized=%t %q", t.Do, t.Lines, t.Live, t.Input, t.Row, t.Column,
+		t.Refusal, t.Malformed, t.Note, t.Unnormalized, pairName(t.Identity, t.ID, t.HasID)) +
 		" " + answerLineOf(&t.Answer)
-}
-
-func whereLine(file, column string, row int64) string {
-	return fmt.Sprintf("%q %q %d", file, column, row)
 }
 
 func answerLineOf(a *pipeline.Answer) string {
@@ -225,8 +220,8 @@ func answerLineOf(a *pipeline.Answer) string {
 }
 
 func removedLine(pair string, k known) string {
-	return fmt.Sprintf("do=%d lines=0 live=true at %d:0:0 %q %q note=0 unnormalized=false %q %s %s",
-		pipeline.Remove, pipeline.NoInput, "", "", pair, k.where, answerLineOf(&k.answer))
+	return fmt.Sprintf("do=%d lines=0 live=true at %d:0:0 %q %q note=0 unnormalized=false %q %s",
+		pipeline.Remove, pipeline.NoInput, "", "", pair, answerLineOf(&k.answer))
 }
 
 func knownOf(t *testing.T, v *view.View) map[string]known {
@@ -238,7 +233,7 @@ func knownOf(t *testing.T, v *view.View) map[string]known {
 		}
 		a := r.Answer
 		a.UID, a.Previous, a.RawReason = slices.Clone(a.UID), slices.Clone(a.Previous), slices.Clone(a.RawReason)
-		pairs[pairName(r.Identity, r.ID, r.HasID)] = known{r.Live, a, whereLine(r.SourceFile, r.SourceColumn, r.SourceRow)}
+		pairs[pairName(r.Identity, r.ID, r.HasID)] = known{r.Live, a}
 	}
 	return pairs
 }

@@ -97,8 +97,8 @@ func takeUnaskable(d *decoder) unaskable {
 	}
 }
 
-// pairOf returns the part of a key that is the pair, and what follows.
-func pairOf(key []byte) (pair, place []byte, err error) {
+// pairKey returns the part of a key that is the pair, and what follows.
+func pairKey(key []byte) (pair, place []byte, err error) {
 	if len(key) <= packedLen {
 		return nil, nil, errDamagedSpill
 	}

@@ -211,7 +211,7 @@ func FuzzReadKey(f *testing.F) {
 		if got := bytes.Compare(key, appendReadKey(nil, &b)); got != want {
 			t.Fatalf("%+v and %+v compare as %d, not %d", a, b, got, want)
 		}
-		pair, place, err := pairOf(key)
+		pair, place, err := pairKey(key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func FuzzReadDamage(f *testing.F) {
 	f.Add(appendReadKey(nil, &pipeline.Read{ID: []byte("\x00a\x00"), HasID: true}))
 	f.Add(appendReadKey(nil, &pipeline.Read{Refusal: normalize.ReasonEmpty}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if pair, place, err := pairOf(b); err == nil {
+		if pair, place, err := pairKey(b); err == nil {
 			if len(pair)+len(place) != len(b) || len(pair) <= packedLen {
 				t.Fatalf("%d and %d bytes of %d", len(pair), len(place), len(b))
 			}

@@ -84,7 +84,7 @@ func (j *joiner) record(rec record) error {
 	if rec.key[0] == noIdentity {
 		return j.unaskable(rec)
 	}
-	pair, place, err := pairOf(rec.key)
+	pair, place, err := pairKey(rec.key)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,6 @@ func (j *joiner) passAll() error {
 func (j *joiner) remove(row *viewRow) (err error) {
 	t := j.batch.add(pipeline.Remove)
 	t.Input, t.Live = pipeline.NoInput, true
-	t.SourceFile, t.SourceColumn, t.SourceRow = row.file, row.column, row.row
 	t.Answer = keepAnswer(&j.batch.texts, &row.answer)
 	if err := unpack(&t.Identity, row.key[:packedLen]); err != nil {
 		return err

@@ -1,0 +1,81 @@
+package jobs
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mapper/jobs/table/view"
+	"mapper/normalize"
+)
+
+// shuffling compares what is read with the view of the table that the run builds on.
+type shuffling struct {
+	*view.Shuffle
+	known *view.View
+	kept  []arrow.Field
+}
+
+// shuffle opens the view of the run's base, which is sorted for it.
+func (m *mapping) shuffle(ctx context.Context, r *run) (merge, error) {
+	kept, err := keptFields(r.inputs)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.known(ctx, m.Map)
+	if err != nil {
+		return nil, err
+	}
+	s, err := view.NewShuffle(known, view.ShuffleOptions{
+		Due: m.due(r), FullBase: m.FullBase, Suppressed: memberOf(m.suppressed), Kept: kept, Memory: m.Memory / 6,
+	})
+	if err != nil {
+		return nil, closing(err, known)
+	}
+	return &shuffling{s, known, kept}, nil
+}
+
+// known opens the view of the run's base.
+func (r *run) known(ctx context.Context, m *Map) (*view.View, error) {
+	base, err := r.base(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.Log.Info("reading the table", "runs", len(base))
+	return view.Open(ctx, r.table, base, view.Options{Memory: m.Memory / 6})
+}
+
+// due says which answers a run asks for again.
+func (m *Map) due(r *run) view.Due {
+	return view.Due{AsOf: *r.plan.AsOf, Recheck: m.OptoutRecheck}
+}
+
+// Kept returns the kept columns of the input.
+func (s *shuffling) Kept() []arrow.Field { return s.kept }
+
+// Close removes what was sorted.
+func (s *shuffling) Close() error { return closing(s.Shuffle.Close(), s.known) }
+
+// closing closes a view too, and returns the first error.
+func closing(err error, v *view.View) error {
+	if closed := v.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// memberOf returns what tells the identities of a list from others, or nil when there is no list.
+func memberOf(list *identitySet) func(*normalize.ID) bool {
+	if list == nil {
+		return nil
+	}
+	return list.Has
+}
+
+// digestOf returns what tells lists apart; nothing when there is no list.
+func digestOf(list *identitySet) string {
+	if list == nil {
+		return ""
+	}
+	return list.Digest()
+}
