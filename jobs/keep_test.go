@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mapper/client"
 	"mapper/client/objects"
 	"mapper/client/sandbox"
 	"mapper/jobs"
@@ -492,4 +493,27 @@ func (k *keeper) changes(run string) map[string]changed {
 		}
 	}
 	return all
+}
+
+// TestRemapExample runs the job file that the project shows for keeping a table fresh.
+func TestRemapExample(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	k.mapped(k.job(k.input(people(0, 60)...)))
+	k.days(10)
+	file, err := jobs.ReadFile("examples/remap.yaml", jobs.FileOptions{Env: func(name string) (string, bool) {
+		return k.out, name == "TABLE"
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remap := file.Remap()
+	remap.BaseURL, remap.APIKey, remap.ClientSecret, remap.Now = k.url, client.NewSecret(k.APIKey()), client.NewSecret(k.ClientSecret()), k.now
+	s, err := remap.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Counts; s.Kind != "remap" || c.Asked < 5 || c.Asked > 40 || c.Mapped != c.Asked {
+		t.Errorf("%v", s)
+	}
+	k.verify()
 }

@@ -94,7 +94,7 @@ func (s *Summary) String() string {
 		return "the table has no committed run; nothing to do"
 	}
 	if s.Status == StatusNothingToDo {
-		return fmt.Sprintf("run %s is all that the table has, and is sorted: %s live pairs; nothing to do", s.RunID, humanize.Comma(c.Identifiers-c.Withheld))
+		return fmt.Sprintf("run %s is all that the table has, and is sorted: %s; nothing to do", s.RunID, counted(c.Identifiers-c.Withheld, "live pair", "live pairs"))
 	}
 	if s.Status == StatusShardDone {
 		return fmt.Sprintf("run %s, shard %s done: %s lines, %s mapped, %s unmapped; the last shard commits the run",
@@ -128,9 +128,9 @@ func (s *Summary) read() string {
 	c := &s.Counts
 	switch s.Kind {
 	case table.KindRemap:
-		return humanize.Comma(c.Identifiers) + " pairs taken up"
+		return counted(c.Identifiers, "pair", "pairs") + " taken up"
 	case table.KindCompact, table.KindForget:
-		return humanize.Comma(c.Identifiers) + " live pairs"
+		return counted(c.Identifiers, "live pair", "live pairs")
 	}
 	return fmt.Sprintf("%s lines = %s rows + %s malformed; %s identifiers (%s rows without)",
 		humanize.Comma(c.Lines), humanize.Comma(c.Rows), humanize.Comma(c.Malformed), humanize.Comma(c.Identifiers), humanize.Comma(c.EmptyRows))

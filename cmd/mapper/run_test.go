@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"mapper/client/sandbox"
@@ -71,7 +73,7 @@ func TestFileAndFlagsAreTheSameJob(t *testing.T) {
 	}
 }
 
-// TestEveryFlagIsAKey: whatever map can be told, a job file can.
+// TestEveryFlagIsAKey: whatever map and remap can be told, a job file can.
 func TestEveryFlagIsAKey(t *testing.T) {
 	text, err := os.ReadFile("../../jobs/job.schema.json")
 	if err != nil {
@@ -92,18 +94,20 @@ func TestEveryFlagIsAKey(t *testing.T) {
 	for key := range columns.Properties {
 		keys[key] = true
 	}
-	command := new(app).mapCommand()
-	command.Flags().VisitAll(func(f *pflag.Flag) {
-		key := strings.ReplaceAll(f.Name, "-", "_")
-		if !keys[key] {
-			t.Errorf("--%s is no key of job files", f.Name)
-		}
-		delete(keys, key)
-	})
-	for _, key := range []string{"kind", "input", "columns", "api_key", "secret_key"} {
-		delete(keys, key) // which are no flags
+	unseen := maps.Clone(keys)
+	for _, command := range []*cobra.Command{new(app).mapCommand(), new(app).remap()} {
+		command.Flags().VisitAll(func(f *pflag.Flag) {
+			key := strings.ReplaceAll(f.Name, "-", "_")
+			if !keys[key] {
+				t.Errorf("--%s is no key of job files", f.Name)
+			}
+			delete(unseen, key)
+		})
 	}
-	if len(keys) > 0 {
-		t.Errorf("keys that are no flags: %v", keys)
+	for _, key := range []string{"kind", "input", "columns", "api_key", "secret_key"} {
+		delete(unseen, key) // which are no flags
+	}
+	if len(unseen) > 0 {
+		t.Errorf("keys that are no flags: %v", unseen)
 	}
 }
