@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test million sim crash fuzz bench
+.PHONY: check format vet lint tidy build test million year sim crash fuzz bench
 
 check: format vet lint tidy build test ## everything that CI runs
 
@@ -29,6 +29,10 @@ test:
 
 million: ## a million messy rows through an operator that throttles, fails and lies, and from every format
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree' -timeout 30m -v ./jobs
+
+year: ## a table of 200,000 customers kept for a year: MAPPER_YEAR_DAYS, MAPPER_YEAR_PEOPLE, MAPPER_YEAR_SEED
+	MAPPER_YEAR_DAYS=$(or $(MAPPER_YEAR_DAYS),365) MAPPER_YEAR_PEOPLE=$(or $(MAPPER_YEAR_PEOPLE),200000) \
+		go test -run '^TestYear$$' -timeout 6h -v ./jobs
 
 sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
 	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
