@@ -30,7 +30,7 @@ type shown struct {
 func (y *year) compare(asked time.Time) {
 	y.t.Helper()
 	out := filepath.Join(y.work, "exported")
-	if _, err := (jobs.Export{From: y.out, Out: out, Store: y.store}).Do(y.t.Context()); err != nil {
+	if _, err := (jobs.Export{From: y.out, Out: out, Store: y.store, Memory: yearMemory}).Do(y.t.Context()); err != nil {
 		y.t.Fatal(err)
 	}
 	parts, err := filepath.Glob(filepath.Join(out, "*.parquet"))

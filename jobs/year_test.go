@@ -32,6 +32,9 @@ type year struct {
 	did               map[string]int // jobs, by kind
 }
 
+// yearMemory is the least that a job takes, so that a large base is sorted in many pieces.
+const yearMemory = 32_000_000
+
 // TestYear keeps a table fresh with map --incremental --full-base and remap, compacts it and forgets people, and compares
 // it each evening with an operator of whom it knows the rules. By default it is five weeks of 3,000 people:
 // MAPPER_YEAR_DAYS, MAPPER_YEAR_PEOPLE and MAPPER_YEAR_SEED make it another time; `make year` is a year of 200,000.
@@ -143,6 +146,7 @@ func (y *year) runMap() {
 	m := y.job(y.base)
 	m.Columns = jobs.Columns{ID: "id", Email: []string{"email", "alt_email"}, Phone: []string{"phone"}, Keep: []string{"plan"}}
 	m.Incremental, m.FullBase, m.OptoutRecheck, m.Suppress = true, true, y.oracle.recheck, y.suppressionList()
+	m.Memory = yearMemory
 	before := y.Stats().Identities
 	s := y.mapped(m)
 	want := y.oracle.mapped(export, y.suppressed)
@@ -153,7 +157,9 @@ func (y *year) runMap() {
 
 func (y *year) runRemap() {
 	before := y.Stats().Identities
-	s := y.remap(func(r *jobs.Remap) { r.OptoutRecheck, r.Suppress = y.oracle.recheck, y.suppressionList() })
+	s := y.remap(func(r *jobs.Remap) {
+		r.OptoutRecheck, r.Suppress, r.Memory = y.oracle.recheck, y.suppressionList(), yearMemory
+	})
 	y.check(s, before, y.oracle.remapped(y.suppressed))
 	y.lastAsked = y.now()
 }
@@ -174,7 +180,7 @@ func (y *year) check(s *jobs.Summary, before int, want work) {
 }
 
 func (y *year) runCompact() {
-	s, err := jobs.Compact{From: y.out, Store: y.store, Grace: -1}.Run(y.t.Context())
+	s, err := jobs.Compact{From: y.out, Store: y.store, Grace: -1, Memory: yearMemory}.Run(y.t.Context())
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -208,7 +214,7 @@ func (y *year) runForget() {
 		return
 	}
 	y.oracle.grow()
-	f := jobs.Forget{Compact: jobs.Compact{From: y.out, Store: y.store}, Identifiers: strings.NewReader(y.list(forget))}
+	f := jobs.Forget{Compact: jobs.Compact{From: y.out, Store: y.store, Memory: yearMemory}, Identifiers: strings.NewReader(y.list(forget))}
 	s, err := f.Run(y.t.Context())
 	if err != nil {
 		y.t.Fatal(err)
