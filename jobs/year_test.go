@@ -27,6 +27,8 @@ type year struct {
 	base       string
 	suppressed map[int]bool
 	lastAsked  time.Time
+	lastRun    string
+	below      downstream
 
 	compared, unheard int            // rows
 	did               map[string]int // jobs, by kind
@@ -35,9 +37,10 @@ type year struct {
 // yearMemory is the least that a job takes, so that a large base is sorted in many pieces.
 const yearMemory = 32_000_000
 
-// TestYear keeps a table fresh with map --incremental --full-base and remap, compacts it and forgets people, and compares
-// it each evening with an operator of whom it knows the rules. By default it is five weeks of 3,000 people:
-// MAPPER_YEAR_DAYS, MAPPER_YEAR_PEOPLE and MAPPER_YEAR_SEED make it another time; `make year` is a year of 200,000.
+// TestYear keeps a table fresh with map --incremental --full-base and remap, compacts it and forgets people. Each evening
+// it compares the table with an operator of whom it knows the rules, and now and then what is held downstream by diffs
+// alone. By default it is five weeks of 3,000 people: MAPPER_YEAR_DAYS, MAPPER_YEAR_PEOPLE and MAPPER_YEAR_SEED make it
+// another time; `make year` is a year of 200,000.
 func TestYear(t *testing.T) {
 	days, people, seed := setting(t, "MAPPER_YEAR_DAYS", 35), setting(t, "MAPPER_YEAR_PEOPLE", 3000), setting(t, "MAPPER_YEAR_SEED", 1)
 	y := newYear(t, uint64(seed), people)
@@ -75,7 +78,7 @@ func setting(t *testing.T, name string, otherwise int) int {
 }
 
 func newYear(t *testing.T, seed uint64, people int) *year {
-	// Every third year is shorter than the memory of a previous raw UID, and a salt lives 90 days.
+	// A salt lives 90 days on average, so that some have a previous raw UID and some do not.
 	k := newKeeper(t, sandbox.Options{Seed: "year", RotationDays: 90, OptOutShare: 0.02})
 	k.clock.Store(time.Date(2024, 1, 10, 0, 0, 0, 0, time.UTC).UnixMilli())
 	c := newCustomers(t, seed, people)
@@ -104,6 +107,9 @@ func (y *year) day() {
 		return
 	}
 	y.compare(y.lastAsked)
+	if y.one(3) {
+		y.follow()
+	}
 	if y.today%7 == 2 {
 		y.keeper.verify()
 	}
@@ -168,6 +174,7 @@ func (y *year) runRemap() {
 func (y *year) check(s *jobs.Summary, before int, want work) {
 	y.t.Helper()
 	y.did[s.Kind]++
+	y.lastRun = s.RunID
 	c := &s.Counts
 	told := c.Mapped + c.Unmapped[reasonOptOut] + c.Unmapped[reasonUnknown] + c.Unmapped[reasonInvalid]
 	got := work{int(c.Asked), int(c.Unmapped["SUPPRESSED"]), int(c.Unmapped["REMOVED"]), int(told), int(c.Withheld)}
@@ -185,6 +192,7 @@ func (y *year) runCompact() {
 		y.t.Fatal(err)
 	}
 	y.did[s.Kind]++
+	y.lastRun, y.below.since = s.RunID, "" // the files before it are gone
 	y.oracle.compacted()
 	if s.Counts.Identifiers-s.Counts.Withheld != int64(len(y.oracle.live)) || s.Counts.Requests != 0 {
 		y.t.Fatalf("day %d: %v, want %d live pairs", y.today, s, len(y.oracle.live))
@@ -220,6 +228,7 @@ func (y *year) runForget() {
 		y.t.Fatal(err)
 	}
 	y.did[s.Kind]++
+	y.lastRun, y.below.since = s.RunID, ""
 	if pairs := y.oracle.forgot(forget); s.Pairs != int64(pairs) || s.Identifiers != len(forget) {
 		y.t.Fatalf("day %d: %v, want %d pairs of %d identifiers", y.today, s, pairs, len(forget))
 	}
@@ -277,6 +286,6 @@ func (y *year) compareAsked() {
 // String says how it went.
 func (y *year) String() string {
 	asked := y.Stats().Identities
-	return fmt.Sprintf("day %d: %d customers, %d live pairs; asked %d, ideal %d (%+.2f%%); %d rows compared, of which %d wait for a change of opt-out; %v",
-		y.today+1, len(y.here), len(y.oracle.live), asked, y.oracle.ideal, 100*float64(asked-y.oracle.ideal)/float64(y.oracle.ideal), y.compared, y.unheard, y.did)
+	return fmt.Sprintf("day %d: %d customers, %d live pairs; asked %d, ideal %d (%+.2f%%); %d rows compared, of which %d wait for a change of opt-out; %d diffs; %v",
+		y.today+1, len(y.here), len(y.oracle.live), asked, y.oracle.ideal, 100*float64(asked-y.oracle.ideal)/float64(y.oracle.ideal), y.compared, y.unheard, y.below.diffs, y.did)
 }
