@@ -55,7 +55,7 @@ func TestYear(t *testing.T) {
 			t.Log(y)
 		}
 	}
-	y.keeper.verify()
+	y.verify()
 	y.compareAsked()
 	left, err := os.ReadDir(temporary)
 	if err != nil || len(left) > 0 {
@@ -111,7 +111,7 @@ func (y *year) day() {
 		y.follow()
 	}
 	if y.today%7 == 2 {
-		y.keeper.verify()
+		y.verify()
 	}
 }
 
