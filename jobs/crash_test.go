@@ -26,11 +26,25 @@ import (
 
 // childJob is what a test tells the process that it is going to kill.
 type childJob struct {
+	Kind                         childKind
 	URL, Key, Secret, Input, Out string
+	Forget                       string // the identifiers
+	Clock                        int64  // Unix milliseconds at which the job's clock stands; 0 is a clock that goes
 
 	Shard                           jobs.Shard
 	MaxBatch, MaxInFlight, PartRows int
 }
+
+// childKind is what a child does.
+type childKind string
+
+const (
+	childMap      childKind = "" // in a run with a name
+	childRemap    childKind = "remap"
+	childFullBase childKind = "full base"
+	childCompact  childKind = "compact"
+	childForget   childKind = "forget"
+)
 
 const childEnv = "MAPPER_TEST_JOB"
 
@@ -45,7 +59,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	summary, err := c.job().Run(ctx)
+	summary, err := c.run(ctx)
 	if summary != nil && summary.Status == jobs.StatusInterrupted {
 		os.Exit(exitInterrupted)
 	}
@@ -64,6 +78,43 @@ func (c childJob) job() jobs.Map {
 		Inputs: []string{c.Input}, Columns: jobs.Columns{ID: "id"}, Out: c.Out, RunID: "r",
 		Shard: c.Shard, MaxBatch: c.MaxBatch, MaxInFlight: c.MaxInFlight, PartRows: int64(c.PartRows),
 	}
+}
+
+// run does in this process what the child does.
+func (c childJob) run(ctx context.Context) (*jobs.Summary, error) {
+	m := c.job()
+	if c.Kind == childMap {
+		return m.Run(ctx)
+	}
+	m.RunID = "" // so that the run is found again without one, as that of a nightly job
+	if c.Clock != 0 {
+		m.Now = func() time.Time { return time.UnixMilli(c.Clock) }
+	}
+	store := new(objects.Store)
+	defer store.Close()
+	fold := jobs.Compact{From: c.Out, Store: store, PartRows: m.PartRows}
+	switch c.Kind {
+	case childRemap:
+		m.Inputs, m.Columns = nil, jobs.Columns{}
+		return jobs.Remap{Map: m}.Run(ctx)
+	case childFullBase:
+		share := 0.5
+		m.Columns.Keep, m.Incremental, m.FullBase, m.MaxRemoved = []string{"plan"}, true, true, &share
+		return m.Run(ctx)
+	case childCompact:
+		done, err := fold.Run(ctx)
+		if done == nil {
+			return nil, err
+		}
+		return done.Summary, err
+	case childForget:
+		done, err := jobs.Forget{Compact: fold, Identifiers: strings.NewReader(c.Forget)}.Run(ctx)
+		if done == nil {
+			return nil, err
+		}
+		return done.Summary, err
+	}
+	return nil, fmt.Errorf("there is no job %q", c.Kind)
 }
 
 func (c childJob) command(t *testing.T) *exec.Cmd {
