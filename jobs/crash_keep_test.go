@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	keptPartRows = 40
+	keptPartRows = 50
 	keptBatch    = 10
 	keptInFlight = 2
 
@@ -326,7 +326,7 @@ func (c *keptCopy) checkDue(t *testing.T) {
 	}
 	before := c.asked()
 	remap := c.job
-	remap.Kind = childRemap
+	remap.Kind, remap.MaxBatch, remap.PartRows = childRemap, 1000, 1000
 	s, err := remap.run(t.Context())
 	if err != nil || s.Counts.Asked != int64(len(due)) {
 		t.Errorf("%v, %v: want %d that are due", err, s, len(due))
@@ -409,7 +409,7 @@ func (w *keptWhole) check(t *testing.T, k *keptTable, kind childKind) {
 	ok := false
 	switch kind {
 	case childRemap:
-		ok = rows == before && len(w.asked) > 5*keptPartRows
+		ok = rows == before && len(w.asked) > 4*keptPartRows
 	case childFullBase:
 		ok = rows == 450 && len(w.asked) > 150
 	case childCompact:
