@@ -10,6 +10,7 @@ import (
 
 	"mapper/client/uid2"
 	"mapper/jobs/table"
+	"mapper/jobs/table/view"
 	"mapper/pipeline"
 )
 
@@ -97,6 +98,8 @@ func (r *run) work(ctx context.Context, j *job) (err error) {
 		if err := r.pass(working, j, last); err != nil {
 			return err
 		}
+	} else if err := view.Sweep(); err != nil { // whoever sealed the last part may have been killed before it removed its spill
+		return err
 	}
 	return r.commit(ctx, j)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,22 +129,38 @@ func (t *Table) mark(ctx context.Context, run string) error {
 	return nil
 }
 
-// Repair finishes what processes that were killed just after their commit have left to do. The files of replaced runs
-// may be gone, and their markers with them.
+// Repair finishes what processes that were killed just after their commit have left to do, and removes what is left of
+// plans whose writers were killed. The files of replaced runs may be gone, and their markers with them.
 func (t *Table) Repair(ctx context.Context, runs []Run) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, r := range Live(runs) {
 		group.Go(func() error {
 			// Finish makes this one last.
-			_, err := t.in.ReadAll(ctx, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
+			_, err := t.in.ReadAll(working, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
 			if errors.Is(err, fs.ErrNotExist) {
-				err = t.Finish(ctx, r.Manifest)
+				err = t.Finish(working, r.Manifest)
 			}
 			return err
 		})
 	}
-	return group.Wait()
+	return errors.Join(group.Wait(), t.sweepUnplanned(ctx, runs))
+}
+
+// sweepUnplanned sweeps the folders of runs that came to no plan: with a new id, nobody comes back to them. A process
+// that is about to plan its run there writes its plan anew.
+func (t *Table) sweepUnplanned(ctx context.Context, runs []Run) error {
+	ids, err := t.in.Folders(ctx, "_runs")
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		planned := slices.ContainsFunc(runs, func(r Run) bool { return r.ID == id })
+		if !planned && ValidRunID(id) {
+			err = errors.Join(err, t.in.Sweep("_runs/"+id))
+		}
+	}
+	return err
 }
 
 // Abort ends an unfinished run for good: its id is used up. It fails with [ErrCommitted] when the run has been

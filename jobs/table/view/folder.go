@@ -50,6 +50,15 @@ func (f spillFolder) remove() error {
 	return err
 }
 
+// Sweep removes what killed processes have left of their views in the system's folder for temporary files. Each view
+// that is opened there does that too; it is for those who find that there is nothing left to open one for.
+func Sweep() error {
+	if err := sweep(os.TempDir()); err != nil {
+		return spillError(err)
+	}
+	return nil
+}
+
 // sweep removes the folders that nobody has locked. What cannot be removed belongs to somebody else.
 func sweep(below string) error {
 	entries, err := os.ReadDir(below)
