@@ -30,6 +30,8 @@ type childJob struct {
 	URL, Key, Secret, Input, Out string
 	Forget                       string // the identifiers
 	Clock                        int64  // Unix milliseconds at which the job's clock stands; 0 is a clock that goes
+	RunID                        string // of other jobs than maps; "" is a new one, so that a run is found again as that of a nightly job is
+	GiveUpAfter                  time.Duration
 
 	Shard                           jobs.Shard
 	MaxBatch, MaxInFlight, PartRows int
@@ -86,13 +88,13 @@ func (c childJob) run(ctx context.Context) (*jobs.Summary, error) {
 	if c.Kind == childMap {
 		return m.Run(ctx)
 	}
-	m.RunID = "" // so that the run is found again without one, as that of a nightly job
+	store := &objects.Store{GiveUpAfter: c.GiveUpAfter}
+	defer store.Close()
+	m.RunID, m.Store, m.GiveUpAfter = c.RunID, store, c.GiveUpAfter
 	if c.Clock != 0 {
 		m.Now = func() time.Time { return time.UnixMilli(c.Clock) }
 	}
-	store := new(objects.Store)
-	defer store.Close()
-	fold := jobs.Compact{From: c.Out, Store: store, PartRows: m.PartRows}
+	fold := jobs.Compact{From: c.Out, Store: store, PartRows: m.PartRows, RunID: c.RunID}
 	switch c.Kind {
 	case childRemap:
 		m.Inputs, m.Columns = nil, jobs.Columns{}
