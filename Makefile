@@ -37,8 +37,8 @@ year: ## a table of 200,000 customers kept for a year: MAPPER_YEAR_DAYS, MAPPER_
 sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
 	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
 
-crash: ## a run of two shards, killed at each step that others can see; EVERY=5 for every fifth
-	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix|TestCleanLooksAtLeasesTogether' -timeout 6h -v ./jobs
+crash: ## a map of two shards, a remap, a full base, a compaction and a forget, killed at each step that others can see; EVERY=5 for every fifth
+	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix|TestCrashKeep|TestNextToUnfinished|TestCleanLooksAtLeasesTogether' -timeout 6h -v ./jobs
 
 fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \

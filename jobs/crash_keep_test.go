@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"mapper/client/objects"
+	"mapper/client/objects/objectstest"
 	"mapper/client/sandbox"
 	"mapper/jobs"
 	"mapper/jobs/table"
@@ -91,14 +93,24 @@ type keptCopy struct {
 // copy copies the table to a storage.
 func (k *keptTable) copy(t *testing.T, kind childKind, storage string) *keptCopy {
 	t.Helper()
+	return k.copyTo(t, kind, storages[storage](t), storage == "files")
+}
+
+// copyBetween copies the table to S3, with a handler before it.
+func (k *keptTable) copyBetween(t *testing.T, kind childKind, handle func(http.ResponseWriter, *http.Request, http.Handler)) *keptCopy {
+	t.Helper()
+	return k.copyTo(t, kind, between(t, handle), false)
+}
+
+func (k *keptTable) copyTo(t *testing.T, kind childKind, target objectstest.Target, local bool) *keptCopy {
+	t.Helper()
 	s, err := sandbox.New(keptOperator(func() time.Time { return time.UnixMilli(k.clock) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &keptCopy{crashTable{s: s, steps: newSteps(), traced: storage == "files"}, k, t.TempDir()}
+	c := &keptCopy{crashTable{s: s, steps: newSteps(), traced: local}, k, t.TempDir()}
 	service := httptest.NewServer(c.steps.front(s))
 	t.Cleanup(service.Close)
-	target := storages[storage](t)
 	out := target.URI + "/table"
 	if c.traced {
 		err = os.CopyFS(out, os.DirFS(k.folder))
@@ -230,8 +242,14 @@ func (c *keptCopy) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w, err := tb.Waste(t.Context(), table.WasteOptions{Grace: time.Hour}); err != nil || len(w.Files)+len(w.Uploads) > 0 {
-		t.Errorf("left behind: %+v, %v", w, err)
+	w, err := tb.Waste(t.Context(), table.WasteOptions{Grace: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The lease of a process that was killed after its commit, when it was letting go of it, stays for Clean.
+	w.Files = slices.DeleteFunc(w.Files, func(f table.Wasted) bool { return strings.Contains(f.Key, "/.lease-") })
+	if len(w.Files)+len(w.Uploads) > 0 {
+		t.Errorf("left behind: %+v", w)
 	}
 	runs, err := tb.Runs(t.Context())
 	if err != nil {
@@ -345,8 +363,12 @@ func TestCrashKeep(t *testing.T) {
 		t.Skip("the system calls of a process can be seen on Linux alone, on amd64 and arm64")
 	}
 	kept := newKeptTable(t)
-	for _, kind := range keptKinds {
-		for _, storage := range []string{"files", "gs", "s3"} {
+	for i, kind := range keptKinds {
+		on := []string{"files", "gs", "s3"}
+		if os.Getenv("MAPPER_CRASH") == "" { // the default suite has little time: one of the clouds for each kind
+			on = []string{"files", on[1+i%2]}
+		}
+		for _, storage := range on {
 			t.Run(strings.ReplaceAll(string(kind), " ", "-")+"/"+storage, func(t *testing.T) {
 				points := kept.points(t, kind, storage)
 				began, killed := time.Now(), 0
@@ -396,8 +418,11 @@ func (k *keptTable) points(t *testing.T, kind childKind, storage string) (points
 	}
 	t.Logf("%d steps", n)
 	points = spread(t, n, inTurn)
-	if storage != "files" && os.Getenv("MAPPER_CRASH") == "" {
+	if os.Getenv("MAPPER_CRASH") == "" {
 		points = points[1:] // the first one is alike everywhere
+		if storage != "files" {
+			points = points[:1]
+		}
 	}
 	return points
 }
