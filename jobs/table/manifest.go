@@ -105,10 +105,10 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 			return err
 		}
 	}
-	if err := t.mark(ctx, m.RunID); err != nil {
+	if err := t.DropLeases(ctx, m.RunID); err != nil { // of processes that were killed; those alive see to their own
 		return err
 	}
-	if err := t.DropLeases(ctx, m.RunID); err != nil { // of processes that were killed; those alive see to their own
+	if err := t.mark(ctx, m.RunID); err != nil { // the last of which tells Repair that nothing is left to do
 		return err
 	}
 	// In _runs lies what there is of a table.json whose writer was killed.
