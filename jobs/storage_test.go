@@ -131,7 +131,7 @@ func visibleRows(ctx context.Context, store *objects.Store, out string) (rows in
 		if err != nil {
 			return 0, err
 		}
-		counts, err := sinks.Recount(uri, f, o.Size, sinks.DatasetUnmapped)
+		counts, err := sinks.Recount(uri, f, o.Size, sinks.NetworkUID2, sinks.DatasetUnmapped)
 		if err = errors.Join(err, f.Close()); err != nil {
 			return 0, err
 		}

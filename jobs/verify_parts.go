@@ -76,7 +76,7 @@ func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.Fil
 	if size != part.Bytes || hex.EncodeToString(hash.Sum(nil)) != part.SHA256 {
 		return fmt.Errorf("%s: its content is not what was written (%d bytes of %d)", uri, size, part.Bytes)
 	}
-	got, err := sinks.Recount(uri, r, size, part.Dataset)
+	got, err := sinks.Recount(uri, r, size, sinks.NetworkUID2, part.Dataset)
 	if err != nil {
 		return err
 	}

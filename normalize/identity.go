@@ -26,11 +26,16 @@ func (k Kind) String() string {
 	return "email"
 }
 
-// ID is one identity: the SHA-256 of a normalized email or phone, and which of the two it was.
+// ID is one identity: the SHA-256 of a normalized email or phone, which of the two it was, and for ID5 the country that
+// is sent with it, as ID5 gives one person another uid in another country. All of it is the identity's key.
 // It is comparable and holds no pointer, so millions of them cost the garbage collector nothing.
 type ID struct {
 	Hash [32]byte
 	Kind Kind
+
+	// Country is the ISO 3166-1 alpha-2 code in capitals, or AA, which is ID5's for all the world. It is zero where no
+	// country is sent: for UID2 and EUID always, for ID5 when there is none to send, which is not the same key as AA.
+	Country [2]byte
 }
 
 // Base64Len is the length of an identity's hash as UID2 and EUID write it.

@@ -62,6 +62,12 @@ func (c *column) base64(id *normalize.ID) {
 	c.value()
 }
 
+// hex is base64 in hexadecimal digits.
+func (c *column) hex(id *normalize.ID) {
+	c.open = id.AppendHex(binary.LittleEndian.AppendUint32(c.open, hexLen))
+	c.value()
+}
+
 // textOrNull appends a text, or a null when it is empty.
 func (c *column) textOrNull(v []byte) {
 	if len(v) == 0 {

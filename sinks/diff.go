@@ -15,16 +15,15 @@ const (
 )
 
 // diffColumns returns the columns of a diff.
-func diffColumns() []columnSpec {
-	return []columnSpec{
-		{"action", word, diffed, 0, func(c *column, r *Row) { c.word(actionOf(r)) }},
-		{"identity_type", word, diffed, 0, putType},
-		{"identity_hash", random, diffed, 0, putHash},
+func diffColumns(network Network) []columnSpec {
+	columns := []columnSpec{{"action", word, diffed, 0, func(c *column, r *Row) { c.word(actionOf(r)) }}}
+	columns = append(columns, network.identityColumns(diffed, 0)...)
+	return append(columns, []columnSpec{
 		{"former_uid", random, diffed, diffed, func(c *column, r *Row) { c.textOrNull(r.Former) }},
 		{"current_uid", random, diffed, diffed, func(c *column, r *Row) { c.textOrNull(r.UID) }},
 		{"reason", word, diffed, diffed, putReasonOf},
 		{"mapped_at", instant, diffed, diffed, func(c *column, r *Row) { c.integerOrNull(r.MappedAt) }},
-	}
+	}...)
 }
 
 // actionOf returns what to do about the former and the current UID of a row.

@@ -21,11 +21,10 @@ const (
 
 // exportColumns returns the columns of an export but for the kept ones: those of mapped and unmapped together, as far
 // as they are about what is and not about what has changed.
-func exportColumns() []columnSpec {
-	return []columnSpec{
-		{"id", text, exported, exported, putID},
-		{"identity_type", word, exported, 0, putType},
-		{"identity_hash", random, exported, 0, putHash},
+func exportColumns(network Network) []columnSpec {
+	columns := []columnSpec{{"id", text, exported, exported, putID}}
+	columns = append(columns, network.identityColumns(exported, 0)...)
+	return append(columns, []columnSpec{
 		{"current_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.UID) }},
 		{"previous_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
 		{"refresh_from", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) }},
@@ -35,7 +34,7 @@ func exportColumns() []columnSpec {
 		{"source_column", word, exported, exported, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
 		{"source_row", number, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
 		{"mapped_at", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.MappedAt) }},
-	}
+	}...)
 }
 
 func putReasonOf(c *column, r *Row) {
@@ -155,5 +154,7 @@ func (e *Export) Abort() error {
 	return err
 }
 
-// ExportSchema returns the columns of an export, the kept ones last.
-func ExportSchema(kept []arrow.Field) *arrow.Schema { return Schema(datasetExport, kept) }
+// ExportSchema returns the columns of an export, the kept ones last, or nil when there is no such network.
+func ExportSchema(network Network, kept []arrow.Field) *arrow.Schema {
+	return Schema(network, datasetExport, kept)
+}

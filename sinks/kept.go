@@ -14,9 +14,9 @@ import (
 
 // checkKept refuses kept columns that cannot be written. Names are compared without their case, as most
 // engines do; "run" is how they name the folders run=<id>.
-func checkKept(kept []arrow.Field) error {
+func checkKept(network Network, kept []arrow.Field) error {
 	taken := map[string]bool{"run": true}
-	for _, c := range allColumns() {
+	for _, c := range allColumns(network) {
 		taken[c.name] = true
 	}
 	for _, f := range kept {

@@ -2,7 +2,6 @@ package sinks
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -41,7 +40,8 @@ type FileCounts struct {
 //   - magic bytes at both ends; all chunks inside the file; row counts of footer, row groups and columns agree
 //   - the columns of the contract come first, in order, with their types, nullable only where they may be
 //   - null counts in the footer, and min and max of refresh_from, agree with the values
-//   - identity_type is email or phone; identity_hash is the base64 of 32 bytes; current_uid is not empty
+//   - identity_type is email or phone; identity_hash is 32 bytes in base64, of ID5 in hexadecimal digits;
+//     current_uid is not empty; country, which is of ID5 only, is empty or two capitals
 //   - change, reason and rejected_by hold words of the contract; current_uid and source_file are UTF-8
 //
 // Compare the file's checksum first: the library takes the sizes in page headers at their word, and a damaged
@@ -49,8 +49,11 @@ type FileCounts struct {
 //
 // Everything else in Counts is for the caller to compare. Columns that none of this is about (id, the other
 // UIDs, raw_reason, source_column, source_row, mapped_at and the kept ones) are not read.
-func Recount(name string, r io.ReaderAt, size int64, dataset string) (counts Counts, err error) {
-	if datasetOf(dataset) == 0 {
+func Recount(name string, r io.ReaderAt, size int64, network Network, dataset string) (counts Counts, err error) {
+	switch {
+	case network >= networks:
+		return counts, fmt.Errorf("%s: %d is no network", name, network)
+	case datasetOf(dataset) == 0:
 		return counts, fmt.Errorf("%s: %q is no dataset", name, dataset)
 	}
 	// The library panics on much that a damaged file may contain.
@@ -59,11 +62,11 @@ func Recount(name string, r io.ReaderAt, size int64, dataset string) (counts Cou
 			err = fmt.Errorf("%s: cannot be read: %v", name, p)
 		}
 	}()
-	part, err := openPart(r, size, datasetOf(dataset))
+	part, err := openPart(r, size, network, datasetOf(dataset))
 	if err != nil {
 		return counts, fmt.Errorf("%s: %w", name, err)
 	}
-	c := recounter{Counts: Counts{Files: make(map[string]FileCounts), Sorted: true}, in: datasetOf(dataset)}
+	c := recounter{Counts: Counts{Files: make(map[string]FileCounts), Sorted: true}, network: network, in: datasetOf(dataset)}
 	if err := part.each(c.batch); err != nil {
 		return counts, fmt.Errorf("%s: %w", name, err)
 	}
@@ -75,12 +78,12 @@ func Recount(name string, r io.ReaderAt, size int64, dataset string) (counts Cou
 // recounter checks rows and counts them.
 type recounter struct {
 	Counts
-	in     datasets
-	bounds bounds
+	network Network
+	in      datasets
+	bounds  bounds
 
 	lastAt   int64 // refresh_from of the row before, 0 for null
 	lastHash [32]byte
-	scratch  []byte
 }
 
 func (c *recounter) batch(b *batch) error {
@@ -108,21 +111,23 @@ func (c *recounter) row(b *batch, i int) error {
 	return c.file(b, i)
 }
 
-// identity looks at the columns identity_type, identity_hash and refresh_from.
+// identity looks at the columns identity_type, identity_hash, country and refresh_from.
 func (c *recounter) identity(b *batch, i int) error {
 	if kind, ok := b.kind.text(i); ok && kind != normalize.KindEmail.String() && kind != normalize.KindPhone.String() {
 		return fmt.Errorf("identity_type: %q is no kind of identity", kind)
 	}
 	var hash [32]byte
 	if text, ok := b.hash.text(i); ok {
-		c.scratch = append(c.scratch[:0], text...)
-		var room [normalize.Base64Len]byte // Decode wants room for the padding too
-		n, err := base64.StdEncoding.Strict().Decode(room[:], c.scratch[:min(len(text), len(room))])
-		if err != nil || len(text) != len(room) || n != len(hash) {
-			return errors.New("identity_hash is not the base64 of a SHA-256")
+		var err error
+		if hash, err = c.network.parseHash(text); err != nil {
+			return err
 		}
-		hash = [32]byte(room[:])
 		c.bounds.hash(binary.BigEndian.Uint32(hash[:]))
+	}
+	if country, ok := b.country.text(i); ok {
+		if err := checkCountry(country); err != nil {
+			return err
+		}
 	}
 	at, ok := b.refreshFrom.number(i)
 	if ok {

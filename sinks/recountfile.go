@@ -35,7 +35,7 @@ func (v values) number(i int) (int64, bool) {
 type batch struct {
 	rows int
 
-	kind, hash, uid, refreshFrom, change, reason, rejectedBy, sourceFile values
+	kind, hash, country, uid, refreshFrom, change, reason, rejectedBy, sourceFile values
 }
 
 func (b *batch) column(name string) *values {
@@ -44,6 +44,8 @@ func (b *batch) column(name string) *values {
 		return &b.kind
 	case "identity_hash":
 		return &b.hash
+	case "country":
+		return &b.country
 	case "current_uid":
 		return &b.uid
 	case "refresh_from":
@@ -68,7 +70,7 @@ type partReader struct {
 }
 
 // openPart reads the footer and checks what it says about columns, row groups and chunks.
-func openPart(r io.ReaderAt, size int64, in datasets) (*partReader, error) {
+func openPart(r io.ReaderAt, size int64, network Network, in datasets) (*partReader, error) {
 	if err := checkEnds(r, size); err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func openPart(r io.ReaderAt, size int64, in datasets) (*partReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("footer: %w", errors.Join(err, *file.failed))
 	}
-	p := &partReader{parquetReader, file, contractColumns(in)}
+	p := &partReader{parquetReader, file, contractColumns(network, in)}
 	for i, c := range p.columns {
 		if err := p.checkColumn(i, c, c.nullable&in != 0); err != nil {
 			return nil, err

@@ -12,15 +12,16 @@ const slabBytes = 1 << 20
 
 // A refresh row in memory:
 //
-//	hash 32 bytes | kind 1 | has id 1 | number of its refresh_from 4 | mapped_at 8 | uid length 4 | id length 4 | uid | id
+//	hash 32 bytes | kind 1 | has id 1 | country 2 | number of its refresh_from 4 | mapped_at 8 | uid length 4 | id length 4 | uid | id
 const (
 	atKind     = 32
 	atHasID    = 33
-	atTime     = 34
-	atMappedAt = 38
-	atUIDLen   = 46
-	atIDLen    = 50
-	refreshLen = 54 // without uid and id
+	atCountry  = 34
+	atTime     = 36
+	atMappedAt = 40
+	atUIDLen   = 48
+	atIDLen    = 52
+	refreshLen = 56 // without uid and id
 )
 
 // place is where a refresh row is: slab<<32 | offset. It rises with the order of arrival.
@@ -65,6 +66,7 @@ func (s *refreshRows) add(r *Row) {
 	if r.HasID {
 		b[atHasID] = 1 // an empty id is not a null
 	}
+	copy(b[atCountry:], r.Identity.Country[:])
 	binary.LittleEndian.PutUint32(b[atTime:], s.time(r.RefreshFrom))
 	binary.LittleEndian.PutUint64(b[atMappedAt:], uint64(r.MappedAt))
 	binary.LittleEndian.PutUint32(b[atUIDLen:], uint32(len(r.UID)))
@@ -115,6 +117,7 @@ func (s *refreshRows) row(at place, r *Row) {
 	b := s.at(at)
 	r.Identity.Hash = [32]byte(b)
 	r.Identity.Kind = normalize.Kind(b[atKind])
+	r.Identity.Country = [2]byte(b[atCountry:])
 	r.HasKind, r.HasHash, r.HasID = true, true, b[atHasID] != 0
 	r.RefreshFrom = s.times[binary.LittleEndian.Uint32(b[atTime:])].value
 	r.MappedAt = int64(binary.LittleEndian.Uint64(b[atMappedAt:]))

@@ -21,7 +21,7 @@ type Row struct {
 
 	Identity normalize.ID
 	HasKind  bool // Identity.Kind is known; must be true for Mapped
-	HasHash  bool // Identity.Hash is known; must be true for Mapped
+	HasHash  bool // Identity.Hash and Country are known; must be true for Mapped
 
 	SourceFile   string // the input's URI without query; "" is null
 	SourceColumn string // "" is null
@@ -73,6 +73,8 @@ func (r *Row) checkCommon() error {
 		return fmt.Errorf("row: %d is no change", r.Change)
 	case r.Identity.Kind >= normalize.Kinds:
 		return fmt.Errorf("row: %d is no kind of identity", r.Identity.Kind)
+	case r.HasHash && !isCountry(r.Identity.Country):
+		return errors.New("row: has a country that is not two capitals")
 	}
 	return nil
 }

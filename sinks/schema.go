@@ -1,6 +1,10 @@
 package sinks
 
-import "github.com/apache/arrow/go/v17/arrow"
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
 
 // columnSpec says what a column of the contract is and where its values come from.
 type columnSpec struct {
@@ -61,11 +65,10 @@ func datasetOf(name string) datasets {
 }
 
 // allColumns returns the columns of the contract in their order.
-func allColumns() []columnSpec {
-	return []columnSpec{
-		{"id", text, every, every, putID},
-		{"identity_type", word, every, unmapped, putType},
-		{"identity_hash", random, every, unmapped, putHash},
+func allColumns(network Network) []columnSpec {
+	columns := []columnSpec{{"id", text, every, every, putID}}
+	columns = append(columns, network.identityColumns(every, unmapped)...)
+	return append(columns, []columnSpec{
 		{"current_uid", random, mapped | refresh, 0, func(c *column, r *Row) { c.text(r.UID) }},
 		{"previous_uid", random, mapped, mapped, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
 		{"former_uid", random, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.textOrNull(r.Former) }},
@@ -78,7 +81,7 @@ func allColumns() []columnSpec {
 		{"source_column", word, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
 		{"source_row", number, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
 		{"mapped_at", instant, every, 0, func(c *column, r *Row) { c.integer(r.MappedAt) }},
-	}
+	}...)
 }
 
 func putID(c *column, r *Row) {
@@ -89,48 +92,26 @@ func putID(c *column, r *Row) {
 	c.text(r.ID)
 }
 
-func putType(c *column, r *Row) {
-	if !r.HasKind {
-		c.null()
-		return
-	}
-	c.word(r.Identity.Kind.String())
-}
-
-func putHash(c *column, r *Row) {
-	if !r.HasHash {
-		c.null()
-		return
-	}
-	c.base64(&r.Identity)
-}
-
 // contractColumns returns the columns of a dataset but for the kept ones.
-func contractColumns(in datasets) []columnSpec {
+func contractColumns(network Network, in datasets) []columnSpec {
 	switch in {
 	case exported:
-		return exportColumns()
+		return exportColumns(network)
 	case diffed:
-		return diffColumns()
+		return diffColumns(network)
 	}
-	var columns []columnSpec
-	for _, c := range allColumns() {
-		if c.in&in != 0 {
-			columns = append(columns, c)
-		}
-	}
-	return columns
+	return slices.DeleteFunc(allColumns(network), func(c columnSpec) bool { return c.in&in == 0 })
 }
 
 // Schema returns the columns of a dataset with the kept ones last, which are all nullable, or nil when there
-// is no such dataset. refresh_from and a diff have no kept columns.
-func Schema(dataset string, kept []arrow.Field) *arrow.Schema {
+// is no such network or dataset. refresh_from and a diff have no kept columns.
+func Schema(network Network, dataset string, kept []arrow.Field) *arrow.Schema {
 	in := datasetOf(dataset)
-	if in == 0 {
+	if in == 0 || network >= networks {
 		return nil
 	}
 	var fields []arrow.Field
-	for _, c := range contractColumns(in) {
+	for _, c := range contractColumns(network, in) {
 		fields = append(fields, arrow.Field{Name: c.name, Type: c.form.arrow(), Nullable: c.nullable&in != 0})
 	}
 	if in&(refresh|diffed) == 0 {

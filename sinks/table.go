@@ -26,8 +26,8 @@ type table struct {
 
 func newTable(dataset string, groupRows int, opts Options, press *compressor) (*table, error) {
 	t := &table{dataset: dataset, groupRows: groupRows}
-	schema := Schema(dataset, opts.Kept)
-	specs := contractColumns(datasetOf(dataset))
+	schema := Schema(opts.Network, dataset, opts.Kept)
+	specs := contractColumns(opts.Network, datasetOf(dataset))
 	for i, f := range schema.Fields() {
 		form := text
 		if i < len(specs) {

@@ -17,6 +17,7 @@ import (
 
 // Options tunes a [Writer]. A zero field means its default.
 type Options struct {
+	Network          Network       // of which the table is; default [NetworkUID2]
 	Compression      Compression   // default snappy
 	Kept             []arrow.Field // columns of the input that are copied through, see [Row]; nullable whatever they say
 	RowGroupRows     int           // rows of a row group of mapped and unmapped; default 131,072
@@ -41,10 +42,12 @@ func (o Options) check() error {
 	switch {
 	case o.RowGroupRows < 0 || o.RefreshGroupRows < 0:
 		return errors.New("a row group needs a row at least")
+	case o.Network >= networks:
+		return fmt.Errorf("%d is no network", o.Network)
 	case o.Compression >= compressions:
 		return fmt.Errorf("%s is no compression", o.Compression)
 	}
-	return checkKept(o.Kept)
+	return checkKept(o.Network, o.Kept)
 }
 
 // Writer writes the parts of one shard of a run, one after the other: [Writer.Begin], any number of rows,

@@ -108,7 +108,7 @@ func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take fun
 	}
 	var columns []int
 	for _, name := range names {
-		if sinks.Schema(p.Dataset, nil).HasField(name) {
+		if sinks.Schema(sinks.NetworkUID2, p.Dataset, nil).HasField(name) {
 			i, err := p.in.Layout.Index(name)
 			if err != nil {
 				return 0, err

@@ -175,7 +175,7 @@ func readBatches(ctx context.Context, in *sources.Input, columns []int, take fun
 
 // checkSchema sees to it that a part has the columns of its dataset, with their types.
 func checkSchema(have *arrow.Schema, dataset string) error {
-	want := sinks.Schema(dataset, nil)
+	want := sinks.Schema(sinks.NetworkUID2, dataset, nil)
 	if want == nil {
 		return fmt.Errorf("is of the dataset %q, which this version does not know; use a newer one", dataset)
 	}
@@ -189,7 +189,7 @@ func checkSchema(have *arrow.Schema, dataset string) error {
 
 // keptOf returns the kept columns of a part, which are behind those that all parts have.
 func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
-	kept := s.Fields()[sinks.Schema(dataset, nil).NumFields():]
+	kept := s.Fields()[sinks.Schema(sinks.NetworkUID2, dataset, nil).NumFields():]
 	for i := range kept {
 		kept[i].Metadata = arrow.Metadata{} // which has numbers of columns
 	}
@@ -205,7 +205,7 @@ func neededColumns(s *arrow.Schema, dataset string, life bool) (needed []int, co
 			skip = append(skip, "id")
 		}
 	}
-	own := sinks.Schema(dataset, nil).NumFields()
+	own := sinks.Schema(sinks.NetworkUID2, dataset, nil).NumFields()
 	needed = columnsBut(s.Fields()[:own], skip)
 	contract = len(needed)
 	for i := own; life && i < s.NumFields(); i++ {
