@@ -79,7 +79,7 @@ func BenchmarkArrowMapped(b *testing.B) {
 	for c := range compressions {
 		b.Run(c.String(), func(b *testing.B) {
 			opts := []parquet.WriterProperty{parquet.WithDictionaryDefault(false), parquet.WithCompressionLevel(1)}
-			for _, spec := range contractColumns(mapped) {
+			for _, spec := range contractColumns(NetworkUID2, mapped) {
 				opts = append(opts, parquet.WithCompressionFor(spec.name, c.codec(spec.form == random)),
 					parquet.WithDictionaryFor(spec.name, spec.form == word), parquet.WithStatsFor(spec.name, spec.form == number || spec.form == instant))
 				if c.codec(spec.form == random) == compress.Codecs.Zstd {
@@ -92,7 +92,7 @@ func BenchmarkArrowMapped(b *testing.B) {
 }
 
 func benchmarkArrow(b *testing.B, props *parquet.WriterProperties) {
-	schema, err := parquetSchema(Schema(DatasetMapped, nil))
+	schema, err := parquetSchema(Schema(NetworkUID2, DatasetMapped, nil))
 	if err != nil {
 		b.Fatal(err)
 	}

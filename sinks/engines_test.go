@@ -2,7 +2,6 @@ package sinks
 
 import (
 	_ "embed"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -51,7 +50,15 @@ func python(t *testing.T) string {
 // so that wrong ones show as missing rows.
 func TestEngines(t *testing.T) {
 	interpreter := python(t)
-	t.Parallel()
+	for network := range networks {
+		t.Run(fmt.Sprint(network), func(t *testing.T) {
+			t.Parallel()
+			testEngines(t, interpreter, network)
+		})
+	}
+}
+
+func testEngines(t *testing.T, interpreter string, network Network) {
 	random := rand.New(rand.NewPCG(6, 6))
 	kept := keptFields(engineTypes())
 	record := keptRecord(random, kept, 100)
@@ -67,14 +74,14 @@ func TestEngines(t *testing.T) {
 	var folders []string
 	for c := range compressions {
 		f := newFolder(t)
-		w := newWriter(t, f, Options{Kept: kept, RowGroupRows: 1000, RefreshGroupRows: 500, Compression: c})
+		w := newWriter(t, f, Options{Network: network, Kept: kept, RowGroupRows: 1000, RefreshGroupRows: 500, Compression: c})
 		writePart(t, w, 0, partRows{mapped: rows.mapped[:4000], unmapped: rows.unmapped})
 		writePart(t, w, 1, partRows{mapped: rows.mapped[4000:]})
 		folders = append(folders, f.path)
 	}
-	asked := questions(random, rows)
+	asked := questions(random, network, rows)
 	for _, a := range ask(t, interpreter, folders, asked) {
-		checkAnswer(t, a, asked, kept)
+		checkAnswer(t, a, asked, network, kept)
 	}
 }
 
@@ -97,6 +104,7 @@ func engineRows(random *rand.Rand, n int) []Row {
 		rows[i].Change, rows[i].Reason, rows[i].RejectedBy = extra[i].Change, extra[i].Reason, extra[i].RejectedBy
 		rows[i].SourceFile, rows[i].SourceRow, rows[i].HasID = extra[i].SourceFile, extra[i].SourceRow, extra[i].HasID
 		rows[i].Former = extra[i].Former
+		rows[i].Identity.Country = [][2]byte{{}, {'A', 'A'}, {'D', 'E'}, {'F', 'R'}}[random.IntN(4)]
 		if i%4 == 0 {
 			rows[i].RefreshFrom = 0
 		}
@@ -104,7 +112,7 @@ func engineRows(random *rand.Rand, n int) []Row {
 	return rows
 }
 
-func questions(random *rand.Rand, rows partRows) []question {
+func questions(random *rand.Rand, network Network, rows partRows) []question {
 	var all []question
 	add := func(q question) {
 		of := rows.mapped
@@ -112,7 +120,7 @@ func questions(random *rand.Rand, rows partRows) []question {
 			of = rows.unmapped
 		}
 		for i := range of {
-			text, number, null := expectedValue(nil, q.Column, &of[i])
+			text, number, null := expectedValue(nil, network, q.Column, &of[i])
 			if !null && (q.Op == "=" && text == q.Text || q.Op == "<" && number < q.Millis) {
 				q.Want++
 			}
@@ -121,7 +129,7 @@ func questions(random *rand.Rand, rows partRows) []question {
 	}
 	for range 12 {
 		m, u := rows.mapped[random.IntN(len(rows.mapped))], rows.unmapped[random.IntN(len(rows.unmapped))]
-		hash := func(r Row) string { return base64.StdEncoding.EncodeToString(r.Identity.Hash[:]) }
+		hash := func(r Row) string { return expectedHash(network, &r) }
 		for _, dataset := range []string{DatasetMapped, DatasetRefreshFrom} {
 			add(question{Dataset: dataset, Column: "current_uid", Op: "=", Text: string(m.UID)})
 			add(question{Dataset: dataset, Column: "identity_hash", Op: "=", Text: hash(m)})
@@ -132,6 +140,13 @@ func questions(random *rand.Rand, rows partRows) []question {
 		add(question{Dataset: DatasetMapped, Column: "previous_uid", Op: "=", Text: string(m.Previous)})
 		add(question{Dataset: DatasetUnmapped, Column: "identity_hash", Op: "=", Text: hash(u)})
 		add(question{Dataset: DatasetUnmapped, Column: "mapped_at", Op: "<", Millis: u.MappedAt})
+	}
+	for _, country := range []string{"", "AA", "FR", "XX"} {
+		for _, dataset := range Datasets() {
+			if network == NetworkID5 {
+				add(question{Dataset: dataset, Column: "country", Op: "=", Text: country})
+			}
+		}
 	}
 	for _, word := range append(Reasons(), reasons) { // and one that is nowhere
 		add(question{Dataset: DatasetUnmapped, Column: "reason", Op: "=", Text: word.String()})
@@ -175,7 +190,7 @@ func ask(t *testing.T, interpreter string, folders []string, asked []question) [
 	return answers
 }
 
-func checkAnswer(t *testing.T, a engineAnswer, asked []question, kept []arrow.Field) {
+func checkAnswer(t *testing.T, a engineAnswer, asked []question, network Network, kept []arrow.Field) {
 	t.Helper()
 	if len(a.Counts) != len(asked) {
 		t.Fatalf("%s: %d answers to %d questions", a.Engine, len(a.Counts), len(asked))
@@ -186,7 +201,7 @@ func checkAnswer(t *testing.T, a engineAnswer, asked []question, kept []arrow.Fi
 		}
 	}
 	for _, dataset := range Datasets() {
-		got, want := a.Columns[dataset], engineColumns(a.Engine, Schema(dataset, kept))
+		got, want := a.Columns[dataset], engineColumns(a.Engine, Schema(network, dataset, kept))
 		if len(got) != len(want) {
 			t.Errorf("%s: %s has %d columns, want %d", a.Engine, dataset, len(got), len(want))
 		}

@@ -78,7 +78,7 @@ func ExampleRecount() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	counts, err := sinks.Recount(path, f, info.Size(), sinks.DatasetUnmapped)
+	counts, err := sinks.Recount(path, f, info.Size(), sinks.NetworkUID2, sinks.DatasetUnmapped)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -188,6 +188,10 @@ func TestKeptRefused(t *testing.T) {
 	if _, err := New(newFolder(t).Bucket, "r1", Options{Kept: field("country", text)}); err != nil {
 		t.Errorf("country: %v", err)
 	}
+	_, err := New(newFolder(t).Bucket, "r1", Options{Network: NetworkID5, Kept: field("Country", text)})
+	if err == nil || !strings.Contains(err.Error(), "another column of that name") {
+		t.Errorf("country of ID5: got error %v", err)
+	}
 }
 
 // TestKeptOfOtherType hands over records that are not what was planned.

@@ -36,7 +36,7 @@ func checkParts(t *testing.T, parts int, opts Options, rows partRows) {
 			if len(of) == 0 {
 				continue
 			}
-			data, want := f.read(t, files[dataset].Path), expected(t, dataset, of, opts.Kept)
+			data, want := f.read(t, files[dataset].Path), expected(t, opts.Network, dataset, of, opts.Kept)
 			got := readArrow(t, data)
 			sameTable(t, got, want)
 			if n == 0 {
@@ -175,6 +175,25 @@ func TestSameAsArrow(t *testing.T) {
 			r.RefreshFrom = random.Int64() - random.Int64()
 		}))},
 
+		{"ID5", all, Options{Network: NetworkID5, RowGroupRows: 100, RefreshGroupRows: 70},
+			partRows{some(250), lacking(random, some(250))}},
+		{"ID5, all pairs of letters", CompressionSnappy, Options{Network: NetworkID5}, both(set(some(26*26+1), func(i int, r *Row) {
+			r.Identity.Country = [2]byte{}
+			if i > 0 {
+				r.Identity.Country = [2]byte{'A' + byte((i-1)/26), 'A' + byte((i-1)%26)}
+			}
+		}))},
+		{"ID5 without refresh_from", all, Options{Network: NetworkID5}, both(set(some(100), func(_ int, r *Row) { r.RefreshFrom = 0 }))},
+		{"ID5, one hash in many countries", all, Options{Network: NetworkID5}, both(set(some(100), func(_ int, r *Row) {
+			r.Identity.Hash, r.RefreshFrom = [32]byte{1}, 0
+		}))},
+		{"ID5, nothing but nulls", all, Options{Network: NetworkID5}, partRows{
+			mapped:   set(some(100), func(_ int, r *Row) { *r = nulls }),
+			unmapped: set(some(100), func(_ int, r *Row) { *r = Row{MappedAt: 1} }),
+		}},
+		{"ID5, pages and row groups", CompressionZstd, Options{Network: NetworkID5, RowGroupRows: 17_000, RefreshGroupRows: 17_000},
+			partRows{mapped: some(17_010)}},
+
 		{"a page", CompressionNone, Options{}, partRows{mapped: some(pageRows)}},
 		{"pages and row groups", CompressionNone, Options{RowGroupRows: 17_000, RefreshGroupRows: 17_000},
 			partRows{mapped: some(17_010)}},
@@ -218,11 +237,12 @@ func TestSameAsArrow(t *testing.T) {
 
 // TestRandomParts writes parts of random rows in row groups of random size.
 func TestRandomParts(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 7))
 			opts := Options{
+				Network:          Network(seed % uint64(networks)),
 				Compression:      Compression(random.IntN(int(compressions))),
 				RowGroupRows:     1 + random.IntN(120),
 				RefreshGroupRows: 1 + random.IntN(120),

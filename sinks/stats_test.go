@@ -170,7 +170,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range contractColumns(mapped) {
+	for i, c := range contractColumns(NetworkUID2, mapped) {
 		pages, err := r.RowGroup(0).GetColumnPageReader(i)
 		if err != nil {
 			t.Fatal(err)

@@ -112,6 +112,8 @@ func TestImpossibleRows(t *testing.T) {
 		{"no raw UID", mapped, func(r *Row) { r.UID = nil }, "raw UID of 0 bytes"},
 		{"long raw UID", mapped, func(r *Row) { r.UID = make([]byte, maxUID+1) }, "raw UID of 65537 bytes"},
 		{"kind", mapped, func(r *Row) { r.Identity.Kind = normalize.Kinds }, "no kind"},
+		{"country", mapped, func(r *Row) { r.Identity.Country = [2]byte{68, 101} }, "not two capitals"},
+		{"half a country", unmapped, func(r *Row) { r.Identity.Country = [2]byte{68} }, "not two capitals"},
 		{"change", mapped, func(r *Row) { r.Change = changes }, "no change"},
 		{"change of unmapped", unmapped, func(r *Row) { r.Change = changes }, "no change"},
 		{"reason", unmapped, func(r *Row) { r.Reason = reasons }, "no reason"},
