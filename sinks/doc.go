@@ -6,11 +6,16 @@
 // writes them for one shard of a run, part after part; a part has at most one [File] of each dataset, named
 // as [PartName] says. [Recount] counts what is in a file.
 //
+// A table is of one [Network], which [Options] say and which decides its columns: UID2 and EUID have the hash of an
+// identity in base64; ID5 has it in hexadecimal digits, and behind it the country that was sent with it, which is part of
+// the identity's key there. Both are as the service takes them.
+//
 // # Guarantees
 //
 // Rows of mapped and unmapped stand in the order in which they came. Those of refresh_from rise by
 // refresh_from, nulls last, then by the 32 bytes of the hash (which is not the order of their base64), then by
-// arrival; their row groups are small, so that the rows due on a day are a few row groups at the front.
+// arrival; their row groups are small, so that the rows due on a day are a few row groups at the front. Countries
+// have no part in the order.
 //
 // A file is published whole or not at all, and is on disk before [Writer.Seal] returns. Nothing a caller hands
 // over is kept after the call. A writer holds the open row group of mapped and of unmapped, 131,072 rows of
@@ -42,6 +47,9 @@
 //
 // Values are plain, or in a dictionary where there are few: the encodings that every reader knows. Data pages
 // are of version 1 for the same reason.
+//
+// A country is never null, empty where none was sent: it is part of a key, and null is equal to nothing. It is in a
+// dictionary, and its text is a piece of a constant one, so that it costs no allocation.
 //
 // A refresh row keeps its raw UID as text: it is opaque, and decoding it would save 11 bytes of 125.
 //
