@@ -30,7 +30,9 @@
 // POST /partners/v1/{partner}/signals answers as version 1.2.0 of its documentation says and its examples show: when some of
 // the users are invalid, none is answered and the culprits are listed. There is no public implementation to compare it with.
 // What the documentation leaves open can be chosen by Faults.ID5; rates, outages, resets and spoiled replies are those of
-// Faults. A uid follows from hash, country and a key of the Sandbox, so it differs between runs.
+// Faults. A uid follows from hash, country and ID5Options.Seed, which is made up unless it is given, so that uids differ
+// between runs; with ID5Faults.Changing they differ between calls, as those of the service do over time. What was asked, and
+// joined by known_uids, can be looked up by ID5Asked and ID5Known.
 //
 // # Decisions
 //

@@ -19,11 +19,11 @@ type Faults struct {
 	Seed  uint64  // chooses the requests that Fault.Share hits, and the jitter
 
 	Limit   Limit         // the rate that the front end lets through
-	MaxBody int           // bytes of a request body, above which 413; default 1 MiB
+	MaxBody int           // bytes of a request body, above which 413; default 1 MiB, for signals 16 MiB
 	Skew    time.Duration // how far the operator's clock is ahead of Options.Now
 	Outage  bool          // every request gets 500, and the health check 503
 
-	Poison []normalize.ID          // a request that holds one of them gets 500
+	Poison []normalize.ID          // a request to identity/map that holds one of them gets 500
 	Words  map[normalize.ID]string // the operator's word for why these have no raw UID
 
 	ID5 ID5Faults // of Partner Signals
@@ -52,6 +52,7 @@ const (
 	Garble      // a reply that cannot be decrypted, or is no JSON
 	Truncate    // promise the whole reply, send half of it and close
 	ResetMidway // send half of the reply and reset the connection
+	SlowBody    // send half of the reply, and after Fault.Delay the rest
 )
 
 // Fault is one way to misbehave and the requests it applies to: those for which all of Skip, First, Every and
@@ -65,7 +66,7 @@ type Fault struct {
 	Every int     // only each Every-th
 	Share float64 // only this share, 0 to 1, chosen by chance that Faults.Seed repeats
 
-	Delay time.Duration // wait before the reply, beside Options.Latency
+	Delay time.Duration // wait before the reply, beside Options.Latency; SlowBody: in the middle of it
 
 	Status         int           // Fail: default 500
 	RetryAfter     time.Duration // Fail: sent as Retry-After; default: no such header
@@ -77,12 +78,13 @@ type Fault struct {
 // SetFaults puts other faults in force, for requests that arrive from now on, and counts them from 1.
 func (s *Sandbox) SetFaults(f Faults) { s.plan.Store(newPlan(f)) }
 
-// plan is Faults made ready for use. Only requests changes.
+// plan is Faults made ready for use. Only the counts change.
 type plan struct {
 	Faults
 	limiter  *rate.Limiter
 	marks    map[normalize.ID]mark
-	requests atomic.Int64
+	requests atomic.Int64 // to identity/map and signals
+	signals  atomic.Int64 // answers of signals
 }
 
 // mark is what a plan has in store for one identity.
@@ -92,9 +94,6 @@ type mark struct {
 }
 
 func newPlan(f Faults) *plan {
-	if f.MaxBody == 0 {
-		f.MaxBody = 1 << 20
-	}
 	p := &plan{Faults: f, limiter: rate.NewLimiter(rate.Inf, 0), marks: map[normalize.ID]mark{}}
 	if f.Limit.PerSecond > 0 {
 		p.limiter = rate.NewLimiter(rate.Limit(f.Limit.PerSecond), max(1, f.Limit.Burst))
@@ -110,6 +109,18 @@ func newPlan(f Faults) *plan {
 		p.marks[id] = mark{poison: true, word: p.marks[id].word}
 	}
 	return p
+}
+
+// bodyLimit is how long a request may be. That of identity/map is the operator's. Of signals none is documented: 10,000 users
+// have to fit.
+func (p *plan) bodyLimit(path string) int {
+	switch {
+	case p.MaxBody > 0:
+		return p.MaxBody
+	case isID5(path):
+		return 16 << 20
+	}
+	return 1 << 20
 }
 
 func (p *plan) mark(who *identity) mark {
@@ -144,7 +155,11 @@ func (f *Fault) applies(n int64, chance float64) bool {
 // delay returns how long the n-th request has to wait for its reply.
 func (s *Sandbox) delay(p *plan, f *Fault, n int64) time.Duration {
 	jitter := share(mix(^p.Seed, uint64(n))) * float64(s.opts.Jitter)
-	return s.opts.Latency + f.Delay + time.Duration(jitter)
+	wait := s.opts.Latency + time.Duration(jitter)
+	if f.Do != SlowBody {
+		wait += f.Delay
+	}
+	return wait
 }
 
 // reply is the answer that a Fail gives.

@@ -23,7 +23,8 @@ type exchange struct {
 	text  []byte // the body decoded, or the reply encoded, as base64
 	reply []byte
 	query query
-	asked []normalize.ID
+	asked []normalize.ID // who is answered, with Options.Trace
+	users []id5Who       // the same, of signals
 }
 
 // ServeHTTP serves the paths of the operator and of Partner Signals.
@@ -54,7 +55,7 @@ func (s *Sandbox) healthcheck(w http.ResponseWriter) {
 func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request) {
 	s.stats.begin()
 	x := s.exchanges.Get().(*exchange)
-	x.asked = x.asked[:0]
+	x.asked, x.users = x.asked[:0], x.users[:0]
 	defer s.exchanges.Put(x)
 
 	plan := s.plan.Load()
@@ -68,7 +69,7 @@ func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request) {
 		s.stats.end(0)
 		return
 	}
-	s.deliver(w, x, &out, fault.Do)
+	s.deliver(w, r, x, &out, &fault)
 }
 
 // respond makes the reply to a request, in the order in which the front end and the operator look at it. An
@@ -76,7 +77,7 @@ func (s *Sandbox) serveCall(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) respond(x *exchange, r *http.Request, plan *plan, fault *Fault) (reply, error) {
 	var fits bool
 	var err error
-	if x.body, fits, err = readBody(x.body, r, plan.MaxBody); err != nil {
+	if x.body, fits, err = readBody(x.body, r, plan.bodyLimit(r.URL.Path)); err != nil {
 		return reply{}, err
 	}
 	now := s.now()

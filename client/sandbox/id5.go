@@ -14,6 +14,7 @@ type ID5Options struct {
 	Partner  string // number of the partner, digits only; default: 173, which is for tests
 	Token    string // default: made up
 	MaxUsers int    // in a request; default 1000
+	Seed     string // the uids follow from it: the same seed gives the same uids; default: made up
 }
 
 func (o ID5Options) withDefaults() ID5Options {
@@ -25,6 +26,9 @@ func (o ID5Options) withDefaults() ID5Options {
 	}
 	if o.MaxUsers == 0 {
 		o.MaxUsers = 1000
+	}
+	if o.Seed == "" {
+		o.Seed = rand.Text()
 	}
 	return o
 }
@@ -45,7 +49,10 @@ type ID5Faults struct {
 	Status200 bool // refuse users under status 200, not 400
 	NoNumbers bool // leave partner_user_id out of every reply
 	Nameless  bool // do not say which users a request is refused for
-	Shuffle   bool // the users of a reply come in any order
+	Shuffle   bool // the users of a reply come in an order of chance, which Faults.Seed repeats
+	Changing  bool // another uid each time, which begins with that of ID5UID
+	Omit      int  // leave one user out of each Omit-th answer since SetFaults; 0: of none
+	Duplicate int  // answer one user of each Duplicate-th answer twice
 
 	Reject  map[[32]byte]string // email hashes that a request is refused for, as if invalid, and the code
 	Partial bool                // answer the other users of such a request
@@ -69,13 +76,19 @@ type id5Error struct {
 	Type    string `json:"type"`
 }
 
-// id5User is a user of a request or of a reply, which have most fields in common.
+// id5User is a user of a request or of a reply, which have most fields in common. Known is of requests only.
 type id5User struct {
 	UID     string    `json:"uid,omitempty"`
 	Hash    string    `json:"email_sha256"`
 	Country string    `json:"country_alpha2"`
 	Number  string    `json:"partner_user_id,omitempty"`
 	Error   *id5Error `json:"error,omitempty"`
+	Known   []knownID `json:"known_uids,omitempty"`
+}
+
+// knownID is an id that a request wants to be joined with the email.
+type knownID struct {
+	UID string `json:"uid"`
 }
 
 type id5Reply struct {
@@ -100,16 +113,26 @@ func (s *Sandbox) signals(x *exchange, r *http.Request, plan *plan, fate Action)
 		message := fmt.Sprintf("The number of users is %d, it must be between 1 and %d", n, s.opts.ID5.MaxUsers)
 		return id5Plain(plan.ID5.refusal(), id5Reply{Error: &id5Error{codeUsersInvalid, message, errValidation}})
 	}
-	out := s.id5Answer(asked.Users, plan)
-	status := http.StatusOK
-	if out.Error != nil {
+	s.id5Notice(asked.Users)
+	return s.id5Respond(x, s.id5Answer(asked.Users, plan), plan, fate)
+}
+
+// id5Respond spoils the answer to some users as the faults want it, and counts them.
+func (s *Sandbox) id5Respond(x *exchange, out id5Reply, plan *plan, fate Action) reply {
+	status, n := http.StatusOK, int64(0)
+	if out.Error == nil {
+		n = plan.signals.Add(1)
+		out.Users = plan.ID5.omit(out.Users, n, fate)
+	} else {
 		status = plan.ID5.refusal()
 	}
-	out.Users = plan.ID5.spoil(out.Users, fate)
-	answer := id5Plain(status, out)
-	for i := range out.Users {
-		x.asked = s.id5Count(&answer.answered, x.asked, &out.Users[i])
+	counts := s.id5Count(x, out.Users)
+	if out.Error == nil {
+		out.Users = plan.ID5.duplicate(out.Users, n, fate)
 	}
+	plan.id5Disguise(out.Users, n)
+	answer := id5Plain(status, out)
+	answer.answered = counts
 	if fate == Garble && status == http.StatusOK {
 		answer.body[0] ^= 1
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,5 +161,75 @@ func TestID5Options(t *testing.T) {
 		if _, err := New(Options{ID5: o}); err == nil {
 			t.Errorf("%s: New takes %+v", name, o)
 		}
+	}
+}
+
+// TestID5Seed compares uids of sandboxes with the same seed, with another, and when they change.
+func TestID5Seed(t *testing.T) {
+	one, same, other := mustNew(t, Options{ID5: ID5Options{Seed: "a"}}), newPeer(t, Options{ID5: ID5Options{Seed: "a"}}), mustNew(t, Options{ID5: ID5Options{Seed: "b"}})
+	hash := [32]byte{1}
+	want := one.ID5UID(hash, "FR")
+	if same.op.ID5UID(hash, "FR") != want || other.ID5UID(hash, "FR") == want {
+		t.Error("the uids do not follow from the seed")
+	}
+	same.op.SetFaults(Faults{ID5: ID5Faults{Changing: true}})
+	uids := map[string]bool{}
+	for range 3 {
+		var reply id5Reply
+		_, text := same.signal(t, "173", same.op.ID5Token(), fmt.Sprintf(`{"users":[{"email_sha256":"%x","country_alpha2":"FR"}]}`, hash))
+		if err := json.Unmarshal([]byte(text), &reply); err != nil || len(reply.Users) != 1 || !strings.HasPrefix(reply.Users[0].UID, want+"-") {
+			t.Fatalf("the reply is %s, %v; want a uid that begins with %s", text, err, want)
+		}
+		uids[reply.Users[0].UID] = true
+	}
+	if len(uids) != 3 {
+		t.Errorf("%d different uids in 3 replies", len(uids))
+	}
+}
+
+// TestID5Trace asks for users with and without known_uids, once in vain.
+func TestID5Trace(t *testing.T) {
+	p := newPeer(t, Options{Trace: true})
+	p.op.SetFaults(Faults{Rules: []Fault{{Do: Truncate, First: 1}, {Do: Fail, Skip: 2, First: 1}}, ID5: ID5Faults{Duplicate: 1}})
+	known := func(uids string) string {
+		return `{"users":[{"email_sha256":"` + hashA + `","country_alpha2":"FR","known_uids":[` + uids + `]},{"email_sha256":"` + hashA + `"},{"email_sha256":"` + hashB + `"}]}`
+	}
+	r, err := p.http.Post(p.url+"/partners/v1/173/signals?token="+p.op.ID5Token(), "application/json", strings.NewReader(known(`{"uid":"x"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Body.Close()
+	p.signal(t, "173", p.op.ID5Token(), known(`{"uid":"y"},{"uid":"x"}`))
+	p.signal(t, "173", p.op.ID5Token(), known(`{"uid":"never"}`)) // fails before it is read
+	p.signal(t, "173", "wrong", known(`{"uid":"never"}`))
+	a, b := [32]byte{}, [32]byte{}
+	for i := range a {
+		a[i], b[i] = 0x0a, 0x0b
+	}
+	if got := p.op.ID5Known(a, "FR"); !slices.Equal(got, []string{"x", "y"}) {
+		t.Errorf("the known uids are %q", got)
+	}
+	if got := append(p.op.ID5Known(a, "AA"), p.op.ID5Known(b, "")...); len(got) > 0 {
+		t.Errorf("others have the known uids %q", got)
+	}
+	for _, c := range []struct {
+		hash    [32]byte
+		country string
+		want    int
+	}{{a, "FR", 1}, {a, "", 1}, {a, "AA", 1}, {b, "", 1}, {b, "FR", 0}} {
+		if got := p.op.ID5Asked(c.hash, c.country); got != c.want {
+			t.Errorf("%x %q was answered %d times, want %d", c.hash[:2], c.country, got, c.want)
+		}
+	}
+	if s := p.op.Stats(); s.Joined != 2 || s.Identities != 3 {
+		t.Errorf("the counts are %+v", s)
+	}
+}
+
+// TestID5ManyUsers sends as many users as the documentation's table of errors allows.
+func TestID5ManyUsers(t *testing.T) {
+	p := newPeer(t, Options{ID5: ID5Options{MaxUsers: 10000}})
+	if got := len(p.numbers(t, 10000)); got != 10000 {
+		t.Errorf("%d users are in the answer", got)
 	}
 }

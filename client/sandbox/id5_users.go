@@ -4,17 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"math/rand/v2"
-	"strings"
-
-	"mapper/normalize"
+	"strconv"
 )
 
 // id5Answer answers users: all of them, or if some are invalid these alone.
 func (s *Sandbox) id5Answer(asked []id5User, plan *plan) id5Reply {
 	var all, culprits []id5User
 	for _, u := range asked {
-		u.UID, u.Error = "", plan.ID5.judge(&u)
+		u.UID, u.Known, u.Error = "", nil, plan.ID5.judge(&u)
 		if u.Country == "" {
 			u.Country = worldwide
 		}
@@ -51,12 +48,12 @@ func (f *ID5Faults) judge(u *id5User) *id5Error {
 }
 
 func (s *Sandbox) id5Identify(u id5User, plan *plan) id5User {
-	hash, ok := id5Hash(u.Hash)
-	if !ok || !plan.ID5.NoID[hash] {
-		u.UID = s.id5UID(u.Hash, u.Country)
+	if hash, ok := id5Hash(u.Hash); ok && plan.ID5.NoID[hash] {
+		return u
 	}
-	if ok && plan.ID5.NoHash[hash] {
-		u.Hash = strings.Repeat("0", len(u.Hash))
+	u.UID = s.id5UID(u.Hash, u.Country)
+	if plan.ID5.Changing {
+		u.UID += "-" + strconv.FormatInt(s.id5Changes.Add(1), 36)
 	}
 	return u
 }
@@ -69,51 +66,17 @@ func id5Hash(text string) (hash [32]byte, ok bool) {
 	return hash, err == nil
 }
 
-// id5UID makes the uid of a user. It changes between runs, as it does over time at the service.
+// id5UID makes the uid of a user. With a seed that is made up it changes between runs, as it does over time at the service.
 func (s *Sandbox) id5UID(hash, country string) string {
-	sum := sha256.Sum256([]byte(s.id5Key + " " + hash + " " + country))
+	sum := sha256.Sum256([]byte(s.opts.ID5.Seed + " " + hash + " " + country))
 	return "ID5-" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// ID5UID returns the uid that the endpoint has for an email hash and a country, "" for none. Other sandboxes have others.
+// ID5UID returns the uid that the endpoint has for an email hash and a country, "" for none. Sandboxes of another seed have
+// others, and with ID5Faults.Changing it is only what the uids of this user begin with.
 func (s *Sandbox) ID5UID(hash [32]byte, country string) string {
 	if country == "" {
 		country = worldwide
 	}
 	return s.id5UID(hex.EncodeToString(hash[:]), country)
-}
-
-// spoil changes the users of a reply as the faults want it.
-func (f *ID5Faults) spoil(users []id5User, fate Action) []id5User {
-	if n := len(users); n > 0 && fate == ShortArrays {
-		users = users[:n-1]
-	} else if n > 0 && fate == LongArrays {
-		users = append(users, users[0])
-	}
-	if f.NoNumbers {
-		for i := range users {
-			users[i].Number = ""
-		}
-	}
-	if f.Shuffle {
-		rand.Shuffle(len(users), func(i, j int) { users[i], users[j] = users[j], users[i] })
-	}
-	return users
-}
-
-// id5Count counts a user of a reply, and adds him to those who were asked for if that is of interest.
-func (s *Sandbox) id5Count(t *tally, asked []normalize.ID, u *id5User) []normalize.ID {
-	t.identities++
-	switch {
-	case u.UID != "":
-		t.mapped++
-	case u.Error != nil:
-		t.invalid++
-	default:
-		t.other++
-	}
-	if hash, ok := id5Hash(u.Hash); ok && s.opts.Trace {
-		asked = append(asked, normalize.ID{Kind: normalize.KindEmail, Hash: hash})
-	}
-	return asked
 }

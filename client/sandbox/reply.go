@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // reply is what goes back for one request.
@@ -47,8 +48,8 @@ func plainReply(r *refusal) reply {
 //
 // It is counted before its last byte or the end of its connection can be seen, so that a client that starts its
 // next request at once never looks as if it had two in flight.
-func (s *Sandbox) deliver(w http.ResponseWriter, x *exchange, out *reply, fate Action) {
-	if fate == Reset {
+func (s *Sandbox) deliver(w http.ResponseWriter, r *http.Request, x *exchange, out *reply, fault *Fault) {
+	if fault.Do == Reset {
 		s.stats.end(0)
 		reset(w)
 		return
@@ -59,26 +60,45 @@ func (s *Sandbox) deliver(w http.ResponseWriter, x *exchange, out *reply, fate A
 		_, _ = w.Write(out.body) // a client that has gone needs no answer
 		return
 	}
-	switch fate {
+	switch fault.Do {
 	case Truncate, ResetMidway:
 		_, _ = w.Write(out.body[:len(out.body)/2])
 		s.stats.spoiled()
-		if fate == ResetMidway {
+		if fault.Do == ResetMidway {
 			reset(w)
 		}
+	case SlowBody:
+		half := len(out.body) / 2
+		if err := pause(w, r, out.body[:half], fault.Delay); err != nil {
+			s.stats.end(0)
+			return
+		}
+		s.deliverWhole(w, x, out, half, Slow)
 	default:
-		s.deliverWhole(w, x, out, fate)
+		s.deliverWhole(w, x, out, 0, fault.Do)
 	}
 }
 
-func (s *Sandbox) deliverWhole(w http.ResponseWriter, x *exchange, out *reply, fate Action) {
+// pause sends the beginning of a reply and waits.
+func pause(w http.ResponseWriter, r *http.Request, begin []byte, d time.Duration) error {
+	if _, err := w.Write(begin); err != nil {
+		return err
+	}
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return err
+	}
+	return sleep(r.Context(), d)
+}
+
+// deliverWhole sends what is left of a reply of which some was sent.
+func (s *Sandbox) deliverWhole(w http.ResponseWriter, x *exchange, out *reply, sent int, fate Action) {
 	last := len(out.body) - 1
-	if _, err := w.Write(out.body[:last]); err != nil {
+	if _, err := w.Write(out.body[sent:last]); err != nil {
 		s.stats.end(0)
 		return
 	}
 	if fate == Slow {
-		s.stats.answered(out.answered, x.asked)
+		s.stats.answered(out.answered, x)
 	} else {
 		s.stats.spoiled()
 	}

@@ -48,7 +48,7 @@ type Sandbox struct {
 	aead  cipher.AEAD
 	salts salts
 
-	id5Key string // what the uids of Partner Signals follow from
+	id5Changes atomic.Int64 // uids made under ID5Faults.Changing
 
 	plan      atomic.Pointer[plan] // the faults in force
 	exchanges sync.Pool            // of *exchange
@@ -74,7 +74,6 @@ func New(opts Options) (*Sandbox, error) {
 		salts:   newSalts(opts.Seed, opts.RotationDays),
 		optOuts: map[normalize.ID]bool{},
 		stats:   newStats(),
-		id5Key:  rand.Text(),
 	}
 	s.exchanges.New = func() any { return new(exchange) }
 	s.SetFaults(Faults{})

@@ -23,6 +23,7 @@ type Stats struct {
 	Invalid    int
 	Other      int // with a word of Faults.Words
 	Distinct   int // different identities among them; only with Options.Trace
+	Joined     int // users that arrived with known_uids, whatever they were answered
 }
 
 // tally is what one reply adds to the elements of Stats.
@@ -32,6 +33,7 @@ type stats struct {
 	mu    sync.Mutex
 	now   Stats
 	asked map[normalize.ID]int
+	users map[id5Who]id5Trace
 }
 
 // Stats returns the counts so far.
@@ -53,7 +55,7 @@ func (s *Sandbox) Asked(id normalize.ID) int {
 }
 
 func newStats() *stats {
-	return &stats{now: Stats{Status: map[int]int{}}, asked: map[normalize.ID]int{}}
+	return &stats{now: Stats{Status: map[int]int{}}, asked: map[normalize.ID]int{}, users: map[id5Who]id5Trace{}}
 }
 
 func (s *stats) begin() {
@@ -79,8 +81,8 @@ func (s *stats) spoiled() {
 	s.now.Spoiled++
 }
 
-// answered counts a request that was answered as it should.
-func (s *stats) answered(t tally, asked []normalize.ID) {
+// answered counts a request that was answered as it should, and who was in it.
+func (s *stats) answered(t tally, x *exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count(http.StatusOK)
@@ -89,8 +91,13 @@ func (s *stats) answered(t tally, asked []normalize.ID) {
 	s.now.OptedOut += t.optedOut
 	s.now.Invalid += t.invalid
 	s.now.Other += t.other
-	for _, id := range asked {
+	for _, id := range x.asked {
 		s.asked[id]++
+	}
+	for _, who := range x.users {
+		trace := s.users[who]
+		trace.answered++
+		s.users[who] = trace
 	}
 }
 
