@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +19,7 @@ import (
 func (a *app) sandbox() *cobra.Command {
 	var listen, service, salts string
 	var opts sandbox.Options
-	var faults []string
+	var faults, signals []string
 	var limit float64
 	c := &cobra.Command{
 		Use:   "sandbox --listen ADDR",
@@ -25,12 +27,25 @@ func (a *app) sandbox() *cobra.Command {
 		Long: "sandbox serves POST /v3/identity/map as the UID2 or EUID operator does, and ID5 Partner Signals beside it, over plain\n" +
 			"HTTP, until it is stopped. When it listens, it prints one JSON line with base_url, api_key, secret_key, id5_partner\n" +
 			"and id5_token. It takes them from UID2_API_KEY and UID2_SECRET_KEY (EUID_...), ID5_PARTNER and ID5_TOKEN, and makes\n" +
-			"them up when they are unset. The same --salts give the same raw UIDs again; ID5 uids differ each time. Its people and\n" +
-			"UIDs are not real: never use them outside tests.\n\n" +
-			"--fault WHAT=SHARE makes a share of the requests fail: WHAT is an HTTP status (429, 413, 500, 502, 503, ...) or one\n" +
-			"of " + strings.Join(faultNames(), ", ") + ".",
+			"them up when they are unset. The same --salts give the same raw UIDs again; ID5 uids differ each time unless --id5 seed\n" +
+			"says what they follow from. Its people and UIDs are not real: never use them outside tests.\n\n" +
+			"--fault WHAT=SHARE spoils a share of the requests, of identity/map and of ID5 alike. WHAT is an HTTP status (429, 413,\n" +
+			"500, 502, 503, ...) or one of " + strings.Join(faultNames(), ", ") + ".\n" +
+			"retry-after is a 429 that asks for a second's patience, html a 502 with a page in it, and slow-body sends the second\n" +
+			"half of a reply a second late.\n\n" +
+			"--id5 WHAT changes the answers of ID5:\n" +
+			"  shuffle      the users of an answer come in any order\n" +
+			"  no-numbers   no reply has partner_user_id\n" +
+			"  status-200   users are refused under status 200, not 400\n" +
+			"  nameless     a refusal does not name the users that it is because of\n" +
+			"  changing     another uid each time a user is asked for\n" +
+			"  omit=N       one user is missing from each N-th answer\n" +
+			"  duplicate=N  one user is in each N-th answer twice\n" +
+			"  max-users=N  up to N users are taken in a request (default 1000)\n" +
+			"  seed=TEXT    the same text gives the same uids again",
 		Example: "  mapper sandbox --listen 127.0.0.1:8080\n" +
-			"  mapper sandbox --listen 127.0.0.1:8080 --latency 100ms --fault 429=0.1 --fault reset=0.01 --opt-out-share 0.1",
+			"  mapper sandbox --listen 127.0.0.1:8080 --latency 100ms --fault 429=0.1 --fault reset=0.01 --opt-out-share 0.1\n" +
+			"  mapper sandbox --listen 127.0.0.1:8080 --id5 shuffle --id5 no-numbers --id5 omit=10 --fault retry-after=0.05",
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := uid2.ParseService(service)
 			if err != nil {
@@ -38,6 +53,9 @@ func (a *app) sandbox() *cobra.Command {
 			}
 			f, err := parseFaults(faults)
 			if err != nil {
+				return err
+			}
+			if opts.ID5, f.ID5, err = parseID5(signals); err != nil {
 				return err
 			}
 			f.Limit.PerSecond = limit
@@ -57,22 +75,20 @@ func (a *app) sandbox() *cobra.Command {
 	flags.DurationVar(&opts.Jitter, "jitter", 0, "added to the latency: nothing up to this")
 	flags.Float64Var(&limit, "rate", 0, "requests a second that are let through; the rest gets 429 (default: all)")
 	flags.StringArrayVar(&faults, "fault", nil, "WHAT=SHARE: spoil a share of the requests, 0 to 1; may be repeated")
+	flags.StringArrayVar(&signals, "id5", nil, "WHAT or WHAT=VALUE: how ID5 answers; may be repeated")
 	return c
 }
 
-var spoiling = map[string]sandbox.Action{
-	"reset": sandbox.Reset, "reset-midway": sandbox.ResetMidway, "truncate": sandbox.Truncate, "nonce": sandbox.WrongNonce,
-	"short": sandbox.ShortArrays, "long": sandbox.LongArrays, "garble": sandbox.Garble,
+// spoiling is the faults that have a name. Others are known by their status.
+var spoiling = map[string]sandbox.Fault{
+	"reset": {Do: sandbox.Reset}, "reset-midway": {Do: sandbox.ResetMidway}, "truncate": {Do: sandbox.Truncate}, "nonce": {Do: sandbox.WrongNonce},
+	"short": {Do: sandbox.ShortArrays}, "long": {Do: sandbox.LongArrays}, "garble": {Do: sandbox.Garble},
+	"slow-body":   {Do: sandbox.SlowBody, Delay: time.Second},
+	"retry-after": {Do: sandbox.Fail, Status: http.StatusTooManyRequests, RetryAfter: time.Second},
+	"html":        {Do: sandbox.Fail, Status: http.StatusBadGateway, Body: "<html><body><h1>502 Bad Gateway</h1></body></html>\n"},
 }
 
-func faultNames() []string {
-	names := make([]string, 0, len(spoiling))
-	for name := range spoiling {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func faultNames() []string { return slices.Sorted(maps.Keys(spoiling)) }
 
 func parseFaults(specs []string) (f sandbox.Faults, err error) {
 	for _, spec := range specs {
@@ -81,9 +97,8 @@ func parseFaults(specs []string) (f sandbox.Faults, err error) {
 		if err != nil || share <= 0 || share > 1 {
 			return f, usagef("--fault %q: write WHAT=SHARE with a share above 0 and up to 1", spec)
 		}
-		rule := sandbox.Fault{Share: share}
-		action, known := spoiling[what]
-		if rule.Do = action; !known {
+		rule, known := spoiling[what]
+		if rule.Share = share; !known {
 			rule.Do = sandbox.Fail
 			if rule.Status, err = strconv.Atoi(what); err != nil || rule.Status < 400 || rule.Status > 599 {
 				return f, usagef("--fault %q: WHAT is an HTTP status from 400 to 599, or one of %s", spec, strings.Join(faultNames(), ", "))
@@ -92,6 +107,29 @@ func parseFaults(specs []string) (f sandbox.Faults, err error) {
 		f.Rules = append(f.Rules, rule)
 	}
 	return f, nil
+}
+
+// parseID5 reads the switches of --id5.
+func parseID5(specs []string) (o sandbox.ID5Options, f sandbox.ID5Faults, err error) {
+	switches := map[string]*bool{"shuffle": &f.Shuffle, "no-numbers": &f.NoNumbers, "status-200": &f.Status200, "nameless": &f.Nameless, "changing": &f.Changing}
+	numbers := map[string]*int{"omit": &f.Omit, "duplicate": &f.Duplicate, "max-users": &o.MaxUsers}
+	for _, spec := range specs {
+		what, value, valued := strings.Cut(spec, "=")
+		switch on, number := switches[what], numbers[what]; {
+		case on != nil && !valued:
+			*on = true
+		case what == "seed" && value != "":
+			o.Seed = value
+		case number != nil:
+			if *number, err = strconv.Atoi(value); err != nil || *number < 1 {
+				return o, f, usagef("--id5 %q: write %s=N with a whole number of at least 1", spec, what)
+			}
+		default:
+			return o, f, usagef("--id5 %q: WHAT is one of %s, %s=N, seed=TEXT", spec, strings.Join(slices.Sorted(maps.Keys(switches)), ", "),
+				strings.Join(slices.Sorted(maps.Keys(numbers)), "=N, "))
+		}
+	}
+	return o, f, nil
 }
 
 // serve runs an operator until ctx ends.
