@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"mapper/client"
@@ -40,6 +41,7 @@ type Client struct {
 	opts      Options
 	base      *url.URL
 	transport *transport.Transport
+	exchanges sync.Pool // of *exchange
 
 	refusals atomic.Int64 // requests refused because of some of their users
 	marked   atomic.Int64 // users found bad without being named, that which was one too many included
@@ -59,6 +61,7 @@ func New(opts Options) (*Client, error) {
 		return nil, refused("a batch of more than 10000 or less than 1 users is not allowed", "set MaxBatch to 1 to 10000")
 	}
 	c.transport = transport.New(c.opts.Transport)
+	c.exchanges.New = func() any { return new(exchange) }
 	return c, nil
 }
 

@@ -13,7 +13,7 @@
 //     culprit is alone. No more than Options.MaxPoison culprits are found in that way.
 //   - What is in a reply counts more than its status: a refusal may come with 200 as well as with 400.
 //   - An answer's time (Answer.At) is that of the reply's header Date. There is no opt-out and no refresh time.
-//   - Building a request allocates nothing per user.
+//   - Building a request and reading a reply allocate nothing per user, and what Map was given belongs to its caller again.
 //
 // # Errors
 //
@@ -35,7 +35,8 @@
 // Users of equal hash and country get equal uids, so it does not matter which of them gets which answer when a reply lacks
 // the numbers. With known_uids that is not promised: send one user for each hash and country.
 //
-// Replies are read with encoding/json. Requests are sent uncompressed, as compression is not documented.
+// Replies are read by a scanner of this package, with encoding/json as the oracle of its tests: a hundred million users a night
+// would otherwise leave half a billion strings behind. Requests are sent uncompressed, as compression is not documented.
 //
 // # Sources
 //

@@ -38,9 +38,8 @@ const (
 // rejected is the error that a reply stands for which is neither an answer nor about its users.
 func (c *Client) rejected(r transport.Response, said *serviceError) error {
 	e := &client.Error{Op: op, Status: r.Status, Message: fmt.Sprintf("HTTP %d", r.Status)}
-	code := ""
-	if said != nil {
-		code = said.Code
+	code, kind := string(said.Code), string(said.Type)
+	if said.Is {
 		e.Message += ", " + c.word(said)
 	}
 	switch {
@@ -48,7 +47,7 @@ func (c *Client) rejected(r transport.Response, said *serviceError) error {
 		e.Fault, e.Remedy = client.Refused, "ID5 does not know the partner number; look at ID5_PARTNER"
 	case r.Status == http.StatusForbidden, code == codeMayNot:
 		e.Fault, e.Remedy = client.Refused, "the token may not use Partner Signals for this partner number; ask ID5"
-	case r.Status == http.StatusUnauthorized, code == codeNoToken, said != nil && said.Type == typeAuth:
+	case r.Status == http.StatusUnauthorized, code == codeNoToken, kind == typeAuth:
 		e.Fault, e.Remedy = client.Refused, "the token is not valid at "+c.base.Host+"; look at ID5_TOKEN"
 	case r.Status == http.StatusRequestEntityTooLarge:
 		e.Remedy = "even one user is too large for what stands in front of the service"
@@ -67,11 +66,8 @@ func (c *Client) rejected(r transport.Response, said *serviceError) error {
 
 // word is an error of the service in one word: its code, or its type. Its message quotes values and is never shown.
 func (c *Client) word(said *serviceError) string {
-	if said == nil {
-		return rejectedNoReason
-	}
-	for _, text := range []string{said.Code, said.Type} {
-		if isCode(text) && !strings.Contains(text, c.opts.Token.Reveal()) {
+	for _, part := range [][]byte{said.Code, said.Type} {
+		if text := string(part); isCode(text) && !strings.Contains(text, c.opts.Token.Reveal()) {
 			return text
 		}
 	}

@@ -15,8 +15,8 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"users":[{"uid":"a","email_sha256":"` + zeros + `","country_alpha2":"FR"},{"error":{"code":"x"},"email_sha256":"` + zeros + `","country_alpha2":"FR"}]}`))
 	f.Add([]byte(`{"users":[{"uid":"a","email_sha256":"02` + zeros[2:] + `","country_alpha2":"DE"},{"partner_user_id":"zzzzzz"},{"partner_user_id":"01"}],"error":{"type":"validation_error"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		said, err := parse(body)
-		if err != nil {
+		var said reply
+		if said.parse(body) != nil {
 			return
 		}
 		c := new(Client)
@@ -28,7 +28,7 @@ func FuzzReply(f *testing.F) {
 		}
 		uids := map[string]bool{}
 		for _, u := range said.Users {
-			uids[u.UID] = true
+			uids[string(u.UID)] = true
 		}
 		answered := 0
 		for n := range users {

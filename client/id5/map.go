@@ -21,13 +21,15 @@ const codeCountry = "country_alpha2_invalid"
 
 // Map asks for the ids of users, any number of them, in requests of at most MaxBatch, one after the other. ans gets one
 // answer for each, in the same order; what it held before is overwritten, its memory reused. Afterwards it belongs to the
-// caller again. A user whose country is none is answered client.Invalid without being sent.
+// caller again, and so do users and the texts of their KnownUIDs. A user whose country is none is answered client.Invalid without being sent.
 //
 // A refused or unknown user is an answer, not an error. After an error ans means nothing. Errors are *client.Error, or wrap
 // the cause of ctx.
 func (c *Client) Map(ctx context.Context, users []User, ans *client.Answers) error {
 	ans.Reset(len(users))
-	x := exchange{client: c, ans: ans}
+	x := c.exchanges.Get().(*exchange)
+	defer x.release()
+	x.client, x.ans = c, ans
 	for from := 0; from < len(users); from += c.opts.MaxBatch {
 		x.users, x.first = users[from:min(from+c.opts.MaxBatch, len(users))], from
 		if err := x.settle(ctx, x.begin()); err != nil {
@@ -40,22 +42,33 @@ func (c *Client) Map(ctx context.Context, users []User, ans *client.Answers) err
 	return nil
 }
 
-// exchange is a batch and what is known of its users so far. A user goes by his number, which is his place in the batch.
+// exchange is a batch and what is known of its users so far. A user goes by his number, which is his place in the batch. It
+// is pooled for its memory: a batch takes half a megabyte.
 type exchange struct {
 	client *Client
 	users  []User
 	first  int // which of the answers is that of users[0]
 	ans    *client.Answers
 
-	which  []int  // memory for the numbers of those to be asked for
-	open   []bool // those asked for in the last request and not answered yet
-	at     int64  // when the last reply was made
-	buffer []byte // that it was read into
+	which   []int   // memory for the numbers of those to be asked for
+	open    []bool  // those asked for in the last request and not answered yet
+	at      int64   // when the last reply was made
+	buffer  []byte  // that it was read into
+	said    reply   // what it says: slices of buffer
+	waiting waiting // who is looked for in it by hash
+}
+
+// release gives the memory of an exchange back, without what belongs to the caller of Map.
+func (x *exchange) release() {
+	c := x.client
+	x.client, x.users, x.ans = nil, nil, nil
+	c.exchanges.Put(x)
 }
 
 // begin makes the exchange ready for its users and returns the numbers of those that can be sent.
 func (x *exchange) begin() []int {
-	x.which, x.open = x.which[:0], make([]bool, len(x.users))
+	x.which, x.open = x.which[:0], slices.Grow(x.open[:0], len(x.users))[:len(x.users)]
+	clear(x.open)
 	x.at = time.Now().UnixMilli()
 	for n := range x.users {
 		if isCountry(x.users[n].Country) {
@@ -101,7 +114,8 @@ func (x *exchange) settle(ctx context.Context, which []int) error {
 // of its users, or nothing.
 func (x *exchange) ask(ctx context.Context, which []int) (refusal string, err error) {
 	c := x.client
-	r, said, err := c.call(ctx, x.buffer[:0], x.users, which)
+	said := &x.said
+	r, err := c.call(ctx, x.buffer[:0], said, x.users, which)
 	if err != nil {
 		return "", err
 	}
@@ -114,11 +128,11 @@ func (x *exchange) ask(ctx context.Context, which []int) (refusal string, err er
 		return "", x.take(said.Users, which)
 	case said.refusesUsers(r.Status):
 		c.warnOfRefusal(len(which), len(said.Users))
-		return c.word(said.Error), x.take(slices.DeleteFunc(said.Users, replyUser.isUnsettled), which)
+		return c.word(&said.Error), x.take(slices.DeleteFunc(said.Users, replyUser.isUnsettled), which)
 	case isCutOff(r, said), r.Status == http.StatusRequestEntityTooLarge && len(which) > 1:
 		return rejectedNoReason, nil
 	}
-	return "", c.rejected(r, said.Error)
+	return "", c.rejected(r, &said.Error)
 }
 
 // warnOfRefusal warns once: nothing that this package sends is known to be refused.

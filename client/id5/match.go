@@ -2,7 +2,7 @@ package id5
 
 import (
 	"net/http"
-	"strconv"
+	"slices"
 
 	"mapper/client"
 )
@@ -15,11 +15,11 @@ type key struct {
 
 // take puts what a reply says about the users that were asked for into the answers.
 func (x *exchange) take(users []replyUser, which []int) error {
-	var unnumbered []*replyUser
+	unnumbered := false
 	for i := range users {
 		u := &users[i]
-		if u.Number == "" {
-			unnumbered = append(unnumbered, u)
+		if len(u.Number) == 0 {
+			unnumbered = true
 			continue
 		}
 		n, known := x.numbered(u.Number)
@@ -27,77 +27,128 @@ func (x *exchange) take(users []replyUser, which []int) error {
 			x.client.extra.Add(1)
 			continue
 		}
-		if hash, ok := u.hash(); u.Hash != "" && (!ok || hash != x.users[n].Hash) {
+		if hash, ok := u.hash(); len(u.Hash) > 0 && (!ok || hash != x.users[n].Hash) {
 			return broken(http.StatusOK, "a reply has a user's number with the hash of another")
 		}
 		x.set(n, u)
 	}
-	if len(unnumbered) > 0 {
-		x.takeByHash(unnumbered, which)
+	if unnumbered {
+		x.takeByHash(users, which)
 	}
 	return nil
 }
 
-// numbered returns the user that a partner_user_id stands for, if he is still to be answered.
-func (x *exchange) numbered(text string) (n int, known bool) {
-	wide, err := strconv.ParseUint(text, numberBase, 31)
-	if err != nil || wide >= uint64(len(x.users)) || strconv.FormatUint(wide, numberBase) != text {
+// numbered returns the user that a partner_user_id stands for, if he is still to be answered. Only the form in which numbers
+// are sent is one: whatever else came back was not echoed.
+func (x *exchange) numbered(text []byte) (n int, known bool) {
+	for _, c := range text {
+		digit := int(c - '0')
+		if 'a' <= c && c <= 'z' {
+			digit = int(c-'a') + 10
+		} else if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = n*numberBase + digit; n >= len(x.users) {
+			return 0, false
+		}
+	}
+	if len(text) > 1 && text[0] == '0' {
 		return 0, false
 	}
-	return int(wide), x.open[wide]
+	return n, x.open[n]
+}
+
+// takeByHash takes what is said about users without a number.
+func (x *exchange) takeByHash(users []replyUser, which []int) {
+	w := &x.waiting
+	w.reset(len(x.users))
+	for _, n := range slices.Backward(which) {
+		if x.open[n] {
+			w.prepend(key{x.users[n].Hash, x.users[n].Country}, n)
+		}
+	}
+	for i := range users {
+		u := &users[i]
+		if len(u.Number) > 0 {
+			continue
+		}
+		k, known := w.keyOf(u)
+		if !known {
+			x.client.extra.Add(1)
+			continue
+		}
+		// The answer is for the first of those whom it fits, but an error is about all of them.
+		for n, more := w.pop(k); more; n, more = w.pop(k) {
+			x.set(n, u)
+			if !u.Error.Is {
+				break
+			}
+		}
+	}
 }
 
 // waiting are the users of a request, in their order, by what they are recognized by.
-type waiting map[key][]int
-
-func (x *exchange) takeByHash(users []*replyUser, which []int) {
-	w := waiting{}
-	for _, n := range which {
-		if x.open[n] {
-			k := key{x.users[n].Hash, x.users[n].Country}
-			w[k] = append(w[k], n)
-		}
-	}
-	for _, u := range users {
-		fit := w.fitting(u)
-		if len(fit) == 0 {
-			x.client.extra.Add(1)
-		}
-		for _, n := range fit {
-			x.set(n, u)
-		}
-	}
+type waiting struct {
+	first map[key]int // the first of those with this key
+	next  []int       // the one who comes after each; none after the last
 }
 
-// fitting takes out the users whom an answer is for: the first of those who fit, but an error is about all of them. Whoever
-// was sent without a country may come back with any.
-func (w waiting) fitting(u *replyUser) []int {
+const none = -1
+
+func (w *waiting) reset(users int) {
+	if w.first == nil {
+		w.first = map[key]int{}
+	}
+	clear(w.first)
+	w.next = slices.Grow(w.next[:0], users)[:users]
+}
+
+func (w *waiting) prepend(k key, n int) {
+	w.next[n] = none
+	if after, ok := w.first[k]; ok {
+		w.next[n] = after
+	}
+	w.first[k] = n
+}
+
+// pop takes out the first user with a key.
+func (w *waiting) pop(k key) (n int, ok bool) {
+	if n, ok = w.first[k]; !ok {
+		return 0, false
+	}
+	if w.next[n] == none {
+		delete(w.first, k)
+	} else {
+		w.first[k] = w.next[n]
+	}
+	return n, true
+}
+
+// keyOf returns the key of those whom an answer is for, if anybody with it is waiting. Whoever was sent without a country may
+// come back with any.
+func (w *waiting) keyOf(u *replyUser) (k key, known bool) {
 	hash, ok := u.hash()
 	if !ok {
-		return nil
+		return k, false
 	}
-	k := key{hash: hash}
+	k.hash = hash
 	if len(u.Country) == len(k.country) {
 		copy(k.country[:], u.Country)
 	}
-	if len(w[k]) == 0 {
+	if _, known = w.first[k]; !known {
 		k.country = [2]byte{}
+		_, known = w.first[k]
 	}
-	fit := w[k]
-	if u.Error == nil && len(fit) > 1 {
-		fit = fit[:1]
-	}
-	w[k] = w[k][len(fit):]
-	return fit
+	return k, known
 }
 
 // set makes the answer of a user. An error wins over a uid: whoever sends both says that there is something wrong with it.
 func (x *exchange) set(n int, u *replyUser) {
 	x.open[n] = false
 	switch {
-	case u.Error != nil:
-		x.answer(n, client.Invalid, x.client.word(u.Error))
-	case u.UID == "":
+	case u.Error.Is:
+		x.answer(n, client.Invalid, x.client.word(&u.Error))
+	case len(u.UID) == 0:
 		x.answer(n, client.Unknown, WordNoID)
 	default:
 		from := len(x.ans.Text)

@@ -2,42 +2,45 @@ package id5
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 )
 
-// reply is a decoded reply of the service, whatever its status.
+// reply is a decoded reply of the service, whatever its status:
+//
+//	{"users":[{"uid":…,"email_sha256":…,"country_alpha2":…,"partner_user_id":…,"error":{…}},…],"error":{"code":…,"type":…}}
+//
+// Keys may come in any order and be missing, and unknown ones mean nothing; null is as good as nothing. A key that comes twice
+// or a value of the wrong type makes the whole reply unbelievable. The zero value says nothing; its memory can be used for one
+// reply after the other. Its texts are slices of the body.
 type reply struct {
-	Users []replyUser   `json:"users"`
-	Error *serviceError `json:"error"`
+	Users    []replyUser
+	HasUsers bool // there is a list, of nobody perhaps
+	Error    serviceError
 }
 
 type replyUser struct {
-	UID     string        `json:"uid"`
-	Hash    string        `json:"email_sha256"`
-	Country string        `json:"country_alpha2"`
-	Number  string        `json:"partner_user_id"`
-	Error   *serviceError `json:"error"`
+	UID, Hash, Country, Number []byte
+	Error                      serviceError
+}
+
+// serviceError is why the service refuses a request or a user. It also has a message, which quotes values.
+type serviceError struct {
+	Is         bool // there is an error; it may say nothing of itself
+	Code, Type []byte
 }
 
 // isUnsettled says that there is nothing about the user but that he is mentioned.
-func (u replyUser) isUnsettled() bool { return u.UID == "" && u.Error == nil }
+func (u replyUser) isUnsettled() bool { return len(u.UID) == 0 && !u.Error.Is }
 
 // hash returns the echoed hash, if it is one.
 func (u *replyUser) hash() (hash [32]byte, ok bool) {
 	if len(u.Hash) != hex.EncodedLen(len(hash)) {
 		return hash, false
 	}
-	_, err := hex.Decode(hash[:], []byte(u.Hash))
+	_, err := hex.Decode(hash[:], u.Hash)
 	return hash, err == nil
-}
-
-// serviceError is why the service refuses a request or a user. It also has a message, which quotes values.
-type serviceError struct {
-	Code string `json:"code"`
-	Type string `json:"type"`
 }
 
 var (
@@ -46,31 +49,39 @@ var (
 	errTooMany = errors.New("the service says that there are too many requests")
 )
 
-// parse decodes a reply. Its error quotes nothing of it.
-func parse(body []byte) (reply, error) {
-	var r reply
-	if json.Unmarshal(body, &r) != nil {
-		return reply{}, errNotJSON
+// parse decodes a reply. Its error quotes nothing of it, and leaves nothing in it.
+func (r *reply) parse(body []byte) error {
+	r.reset()
+	d := decoder{scanner{text: body}}
+	if !d.null() {
+		d.reply(r)
 	}
-	if r.Users == nil && r.Error == nil {
-		return reply{}, errNothing
+	if d.peek(); d.failed || d.pos < len(body) {
+		r.reset()
+		return errNotJSON
 	}
-	return r, nil
+	if !r.HasUsers && !r.Error.Is {
+		return errNothing
+	}
+	return nil
 }
 
+func (r *reply) reset() { *r = reply{Users: r.Users[:0]} }
+
 // believe decodes a reply of status 2xx. Its error says that the reply is of somebody in between, or passes.
-func believe(body []byte) (reply, error) {
-	r, err := parse(body)
-	if err == nil && r.Error != nil && r.Error.Type == typeTooMany {
-		return reply{}, errTooMany
+func (r *reply) believe(body []byte) error {
+	err := r.parse(body)
+	if err == nil && string(r.Error.Type) == typeTooMany {
+		r.reset()
+		return errTooMany
 	}
-	return r, err
+	return err
 }
 
 // names says whether the reply is about some of the users of a request, and not about the request itself.
 func (r *reply) names() bool {
 	for i := range r.Users {
-		if r.Users[i].Error != nil {
+		if r.Users[i].Error.Is {
 			return true
 		}
 	}
