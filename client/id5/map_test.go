@@ -77,6 +77,11 @@ func TestMap(t *testing.T) {
 		{"culprits beside answers", signals(sandbox.ID5Faults{Reject: bad, Partial: true}), badWords, 1, 0},
 		{"culprits, a batch that empties", signals(sandbox.ID5Faults{Reject: everybody}), all, 1, 0},
 
+		{"one always omitted by turns", signals(sandbox.ID5Faults{Omit: 2}), nil, 1, 0},
+		{"one omitted, then he again", signals(sandbox.ID5Faults{Omit: 1}), words(id5.WordNoAnswer, 1), 2, 0},
+		{"one twice, shuffled, no numbers", signals(sandbox.ID5Faults{Duplicate: 1, Shuffle: true, NoNumbers: true}), nil, 1, 1},
+		{"slow body", rules(sandbox.Fault{Do: sandbox.SlowBody, Delay: 200 * time.Millisecond}), nil, 1, 0},
+
 		{"429", rules(sandbox.Fault{Do: sandbox.Fail, Status: 429, First: 1}), nil, 2, 0},
 		{"429 with Retry-After", rules(sandbox.Fault{Do: sandbox.Fail, Status: 429, First: 1, RetryAfter: time.Second}), nil, 2, 0},
 		{"502 in HTML", rules(sandbox.Fault{Do: sandbox.Fail, Status: 502, First: 1, Body: "<html>Bad Gateway</html>"}), nil, 2, 0},

@@ -49,6 +49,12 @@ func overTCP(t testing.TB, faults sandbox.Faults) (*sandbox.Sandbox, id5.Options
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, serve(t, s, faults)
+}
+
+// serve starts a sandbox and returns the options to reach it.
+func serve(t testing.TB, s *sandbox.Sandbox, faults sandbox.Faults) id5.Options {
+	t.Helper()
 	s.SetFaults(faults)
 	base, stop, err := s.Start("")
 	if err != nil {
@@ -61,7 +67,7 @@ func overTCP(t testing.TB, faults sandbox.Faults) (*sandbox.Sandbox, id5.Options
 			t.Error(err)
 		}
 	})
-	return s, id5.Options{
+	return id5.Options{
 		BaseURL: base, Partner: s.ID5Partner(), Token: client.NewSecret(token),
 		Transport: transport.Options{RoundTripper: rt, AttemptTimeout: 5 * time.Second},
 	}
