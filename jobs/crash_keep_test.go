@@ -79,7 +79,7 @@ func newKeptTable(t *testing.T) *keptTable {
 	for i := range 550 {
 		kept.ids = append(kept.ids, idOf(t, fmt.Sprintf("person%d@example.com", i)))
 	}
-	kept.view = exported(t, kept.folder)
+	kept.view = exportOf(t, kept.folder)
 	return kept
 }
 
@@ -152,8 +152,8 @@ func uploadAll(ctx context.Context, folder, uri string) error {
 	})
 }
 
-// exported returns the view of a table, which is written the same way each time.
-func exported(t *testing.T, from string) []byte {
+// exportOf returns the view of a table, which is written the same way each time.
+func exportOf(t *testing.T, from string) []byte {
 	t.Helper()
 	store := new(objects.Store)
 	defer store.Close()
@@ -171,7 +171,7 @@ func exported(t *testing.T, from string) []byte {
 	return data
 }
 
-// rowsOfExport returns the rows of what exported has returned.
+// rowsOfExport returns the rows of what exportOf has returned.
 func rowsOfExport(t *testing.T, data []byte) (rows []output) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "export.parquet")
@@ -230,7 +230,7 @@ func (c *keptCopy) check(t *testing.T) {
 	if left, err := os.ReadDir(c.temp); err != nil || len(left) > 0 {
 		t.Errorf("left in the folder for temporary files: %v, %v", left, err)
 	}
-	if got, want := exported(t, c.job.Out), c.of.whole[c.job.Kind].view; !bytes.Equal(got, want) {
+	if got, want := exportOf(t, c.job.Out), c.of.whole[c.job.Kind].view; !bytes.Equal(got, want) {
 		t.Errorf("the view is not that of a job that nobody killed: %d rows, want %d", len(rowsOfExport(t, got)), len(rowsOfExport(t, want)))
 	}
 	store := new(objects.Store)
@@ -402,7 +402,7 @@ func (k *keptTable) points(t *testing.T, kind childKind, storage string) (points
 			store.Close()
 		}
 		n, _, _ = c.kill(t, 0)
-		whole := keptWhole{exported(t, c.job.Out), c.asked()}
+		whole := keptWhole{exportOf(t, c.job.Out), c.asked()}
 		if have, ok := k.whole[kind]; !ok {
 			k.whole[kind] = whole
 			whole.check(t, k, kind)

@@ -45,7 +45,7 @@ func (c *keptCopy) unfinished(t *testing.T) string {
 // checkView expects that the table is sound and has a view.
 func (c *keptCopy) checkView(t *testing.T, want []byte) {
 	t.Helper()
-	if got := exported(t, c.job.Out); !bytes.Equal(got, want) {
+	if got := exportOf(t, c.job.Out); !bytes.Equal(got, want) {
 		t.Errorf("the view has %d rows and is not the one that is expected, of %d", len(rowsOfExport(t, got)), len(rowsOfExport(t, want)))
 	}
 	store := new(objects.Store)
@@ -215,7 +215,7 @@ func (k *keptTable) expect(t *testing.T, kind childKind, storage string) []byte 
 	t.Run("whole", func(t *testing.T) {
 		c := k.copy(t, kind, storage)
 		c.again(t)
-		view = exported(t, c.job.Out)
+		view = exportOf(t, c.job.Out)
 		k.whole[kind] = keptWhole{view, c.asked()}
 	})
 	return view
@@ -259,7 +259,7 @@ func TestReaderOfReplaced(t *testing.T) {
 			t.Fatalf("the reader sees %d rows, and %d before", got, rows)
 		}
 	}
-	view := exported(t, c.job.Out)
+	view := exportOf(t, c.job.Out)
 	done, err := jobs.Compact{From: c.job.Out, Store: store, Grace: -1}.Run(t.Context())
 	if err != nil || len(done.Removed.Files) < len(files) {
 		t.Fatalf("%v, %v", err, done)
