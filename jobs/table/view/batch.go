@@ -1,23 +1,29 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
 	"mapper/client"
+	"mapper/normalize"
 	"mapper/sinks"
+	"mapper/sources"
 )
 
 // batch is some rows of a part. Columns that the dataset does not have, or that are not needed, are empty.
 type batch struct {
+	run                           *run
 	rows                          int
+	first                         uint64 // the number of the first row among those of its run
+	line                          int64  // and in its part, from 0
 	id, kind, hash                texts
 	uid, previous                 texts
 	reason, rawReason, rejectedBy texts
 	sourceFile, sourceColumn      texts
-	sourceRow                     *array.Int64
+	sourceRow                     *array.Int64 // nil: where rows were read is not told
 	refreshFrom, mappedAt         *array.Timestamp
 	kept                          []keptReader
 }
@@ -30,12 +36,14 @@ type texts struct {
 }
 
 func (t *texts) at(i int) []byte {
-	return t.all[t.ValueOffset(i)-t.first : t.ValueOffset(i+1)-t.first]
+	from, to := t.ValueOffset(i)-t.first, t.ValueOffset(i+1)-t.first
+	return t.all[from:to:to]
 }
 
 // newBatch takes the columns of a record. All but the first few of them, which are those of the contract, are kept ones.
-func newBatch(rec arrow.Record, r *run, contract int) (*batch, error) {
-	b := &batch{rows: int(rec.NumRows())}
+func newBatch(from *sources.Batch, r *run, part runPart, contract int) (*batch, error) {
+	rec := from.Record
+	b := &batch{run: r, rows: int(rec.NumRows()), first: part.first + uint64(from.Start.Row), line: from.Start.Row}
 	for i, f := range rec.Schema().Fields() {
 		column := rec.Column(i)
 		if column.Len() != b.rows {
@@ -81,6 +89,36 @@ func (b *batch) put(name string, column arrow.Array) error {
 		}
 	}
 	return fmt.Errorf("column %s: this version does not know it; use a newer one", name)
+}
+
+// errorAt says in which row of its part something is wrong.
+func (b *batch) errorAt(i int, err error) error {
+	return fmt.Errorf("row %d: %w", b.line+int64(i)+1, err)
+}
+
+var errNoType = errors.New("has a hash, and a type that this version does not know; use a newer one")
+
+// kindOf returns the type of a row that has a hash, which it looks at too.
+func (b *batch) kindOf(i int) (normalize.Kind, error) {
+	if n := len(b.hash.at(i)); n != normalize.Base64Len {
+		return 0, fmt.Errorf("its hash has %d characters, not %d", n, normalize.Base64Len)
+	}
+	if b.kind.IsValid(i) {
+		for kind := range normalize.Kinds {
+			if string(b.kind.at(i)) == kind.String() {
+				return kind, nil
+			}
+		}
+	}
+	return 0, errNoType
+}
+
+// sourceRowAt returns the row of the input that a row was read from, 0 if it does not say.
+func (b *batch) sourceRowAt(i int) int64 {
+	if b.sourceRow.IsNull(i) {
+		return 0
+	}
+	return b.sourceRow.Value(i)
 }
 
 // said is what a row says.

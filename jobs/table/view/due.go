@@ -46,7 +46,7 @@ func (d Due) answeredBefore() int64 { return d.AsOf.Add(-d.Recheck).UnixMilli() 
 // The files are not needed any more afterwards.
 func OpenDue(ctx context.Context, t *table.Table, runs []table.Run, d Due, o Options) (v *View, err error) {
 	o = o.withDefaults()
-	v = &View{words: newWords(), table: t}
+	v = &View{words: newWords(), options: o, table: t}
 	if v.runs, err = ranked(runs); err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func (s *dueScan) each(ctx context.Context, f func(context.Context, *duePart) er
 }
 
 // read reads columns of a part. Of those that a dataset does not have it reads none.
-func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take func(b *batch, from int64) error) (read int64, err error) {
+func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take func(*batch) error) (read int64, err error) {
 	store := s.view.table.Store
 	if p.in == nil {
 		in, _, err := inspect(ctx, store, s.view.table.Bucket.URI(p.Path), p.Dataset)
@@ -117,11 +117,11 @@ func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take fun
 		}
 	}
 	return readBatches(ctx, p.in, columns, func(from *sources.Batch) error {
-		b, err := newBatch(from.Record, p.run, len(columns))
+		b, err := newBatch(from, p.run, p.runPart, len(columns))
 		if err != nil {
 			return err
 		}
-		return take(b, from.Start.Row)
+		return take(b)
 	})
 }
 
@@ -133,12 +133,12 @@ func (s *dueScan) find(ctx context.Context, p *duePart) error {
 	var err error
 	switch {
 	case p.Dataset == sinks.DatasetRefreshFrom && p.MinRefreshFrom != nil && *p.MinRefreshFrom <= s.due.asOf():
-		_, err = s.read(ctx, p, []string{"identity_hash", "refresh_from"}, func(b *batch, from int64) error {
+		_, err = s.read(ctx, p, []string{"identity_hash", "refresh_from"}, func(b *batch) error {
 			return s.findMapped(p, b)
 		})
 	case p.Dataset == sinks.DatasetUnmapped && s.due.Recheck > 0:
-		_, err = s.read(ctx, p, []string{"identity_hash", "reason", "rejected_by", "mapped_at"}, func(b *batch, from int64) error {
-			return s.findUnmapped(p, b, from)
+		_, err = s.read(ctx, p, []string{"identity_hash", "reason", "rejected_by", "mapped_at"}, func(b *batch) error {
+			return s.findUnmapped(p, b)
 		})
 	}
 	if errors.Is(err, errEnough) {
@@ -162,7 +162,7 @@ func (s *dueScan) findMapped(p *duePart, b *batch) error {
 }
 
 // findUnmapped puts in opt-outs and the like that are old enough.
-func (s *dueScan) findUnmapped(p *duePart, b *batch, from int64) error {
+func (s *dueScan) findUnmapped(p *duePart, b *batch) error {
 	for i := range b.rows {
 		if b.hash.IsNull(i) || int64(b.mappedAt.Value(i)) > s.due.answeredBefore() {
 			continue
@@ -173,7 +173,7 @@ func (s *dueScan) findUnmapped(p *duePart, b *batch, from int64) error {
 			p.found.Add(1)
 		}
 		if err != nil {
-			return fmt.Errorf("row %d: %w", from+int64(i)+1, err)
+			return b.errorAt(i, err)
 		}
 	}
 	return nil
@@ -186,7 +186,7 @@ func knownColumns() []string {
 
 // take takes what a part knows of the candidates to the sorter.
 func (s *dueScan) take(ctx context.Context, p *duePart, add *sync.Mutex) error {
-	reader := s.view.newPartReader(func(key, value []byte) error {
+	records := newRecorder(s.view.words, func(key, value []byte) error {
 		add.Lock()
 		defer add.Unlock()
 		return s.view.sorted.add(key, value)
@@ -195,17 +195,17 @@ func (s *dueScan) take(ctx context.Context, p *duePart, add *sync.Mutex) error {
 	if prefix && p.found.Load() == 0 {
 		return nil
 	}
-	read, err := s.read(ctx, p, knownColumns(), func(b *batch, from int64) error {
+	read, err := s.read(ctx, p, knownColumns(), func(b *batch) error {
 		for i := range b.rows {
 			if prefix && (b.refreshFrom.IsNull(i) || int64(b.refreshFrom.Value(i)) > s.due.asOf()) {
 				return errEnough
 			}
-			wanted, err := s.wanted(reader, b, i)
+			wanted, err := s.wanted(b, i)
 			if wanted && err == nil {
-				err = reader.row(b, p.run, i, p.first+uint64(from)+uint64(i))
+				err = records.row(b, i)
 			}
 			if err != nil {
-				return fmt.Errorf("row %d: %w", from+int64(i)+1, err)
+				return b.errorAt(i, err)
 			}
 		}
 		return nil
@@ -220,7 +220,7 @@ func (s *dueScan) take(ctx context.Context, p *duePart, add *sync.Mutex) error {
 }
 
 // wanted says whether a row is of a candidate, or one that is taken up anyway.
-func (s *dueScan) wanted(r *partReader, b *batch, i int) (bool, error) {
+func (s *dueScan) wanted(b *batch, i int) (bool, error) {
 	if b.hash.IsNull(i) {
 		return false, nil
 	}
@@ -228,11 +228,11 @@ func (s *dueScan) wanted(r *partReader, b *batch, i int) (bool, error) {
 	if is || err != nil || s.due.Also == nil {
 		return is, err
 	}
-	if err := r.identity(b, i); err != nil {
+	var id normalize.ID
+	if id.Kind, err = b.kindOf(i); err != nil {
 		return false, err
 	}
-	id := normalize.ID{Kind: normalize.Kind(r.key[0])}
-	if err := decodeHash(&id, r.key[1:identityLen]); err != nil {
+	if err := decodeHash(&id, b.hash.at(i)); err != nil {
 		return false, err
 	}
 	return s.due.Also(&id), nil

@@ -17,33 +17,32 @@ import (
 	"mapper/sources"
 )
 
-// partReader turns the rows of parts into records.
+// partReader reads the parts of runs.
 type partReader struct {
-	bucket *objects.Bucket
-	folder string
-	store  objects.Store // of the folder
-	words  *wordCache
-	put    func(key, value []byte) error // takes a record, of which it keeps nothing
+	bucket      *objects.Bucket
+	folder      string
+	store       objects.Store // of the folder
+	answersOnly bool
+	take        func(*batch) error // takes some rows, which are its own
 
-	buf        []byte // to copy through
-	key, value []byte
+	buf []byte // to copy through
 }
 
 func (p *partReader) readRun(ctx context.Context, r *run) error {
 	for _, part := range r.parts {
-		if err := p.readPart(ctx, r, part); err != nil {
+		local, err := p.fetch(ctx, part.File)
+		if err != nil {
+			return err
+		}
+		if err := p.readPart(ctx, r, part, local); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readPart reads a part of a run.
-func (p *partReader) readPart(ctx context.Context, r *run, part runPart) (err error) {
-	local, err := p.fetch(ctx, part.File)
-	if err != nil {
-		return err
-	}
+// readPart reads a part of a run from its copy, which it removes.
+func (p *partReader) readPart(ctx context.Context, r *run, part runPart, local string) (err error) {
 	defer func() { err = errors.Join(err, os.Remove(local)) }()
 	if err := p.readRows(ctx, r, part, local); err != nil {
 		return fmt.Errorf("%s: %w", p.bucket.URI(part.Path), err)
@@ -112,18 +111,13 @@ func (p *partReader) readRows(ctx context.Context, r *run, part runPart, local s
 			return err
 		}
 	}
-	columns, contract := neededColumns(schema, part.Dataset, r.life)
+	columns, contract := neededColumns(schema, part.Dataset, r.life, p.answersOnly)
 	read, err := readBatches(ctx, in, columns, func(from *sources.Batch) error {
-		b, err := newBatch(from.Record, r, contract)
+		b, err := newBatch(from, r, part, contract)
 		if err != nil {
 			return err
 		}
-		for i := range b.rows {
-			if err := p.row(b, r, i, part.first+uint64(from.Start.Row)+uint64(i)); err != nil {
-				return fmt.Errorf("row %d: %w", from.Start.Row+int64(i)+1, err)
-			}
-		}
-		return nil
+		return p.take(b)
 	})
 	if err == nil && read != part.Rows {
 		err = fmt.Errorf("%d rows can be read, and its run wrote %d", read, part.Rows)
@@ -197,18 +191,18 @@ func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
 }
 
 // neededColumns returns the numbers of the columns to read, those of the contract first, and how many of these there are.
-func neededColumns(s *arrow.Schema, dataset string, life bool) (needed []int, contract int) {
+func neededColumns(s *arrow.Schema, dataset string, life, answersOnly bool) (needed []int, contract int) {
 	skip := []string{"former_uid", "change"}
-	if !life {
+	if !life || answersOnly {
 		skip = append(skip, "source_file", "source_column", "source_row")
-		if dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
-			skip = append(skip, "id")
-		}
+	}
+	if !life && dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
+		skip = append(skip, "id")
 	}
 	own := sinks.Schema(sinks.NetworkUID2, dataset, nil).NumFields()
 	needed = columnsBut(s.Fields()[:own], skip)
 	contract = len(needed)
-	for i := own; life && i < s.NumFields(); i++ {
+	for i := own; life && !answersOnly && i < s.NumFields(); i++ {
 		needed = append(needed, i)
 	}
 	return needed, contract

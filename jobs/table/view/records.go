@@ -1,30 +1,48 @@
 package view
 
-import (
-	"errors"
-	"fmt"
+import "mapper/client"
 
-	"mapper/client"
-	"mapper/normalize"
-)
+// recorder turns rows into records.
+type recorder struct {
+	files, columns wordCache
+	put            func(key, value []byte) error // takes a record, of which it keeps nothing
 
-// row turns a row of a batch into a record. It has a number among those of its run.
-func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
+	key, value []byte
+}
+
+func newRecorder(w *words, put func(key, value []byte) error) *recorder {
+	return &recorder{files: newWordCache(w), columns: newWordCache(w), put: put}
+}
+
+// batch turns all rows of a batch into records.
+func (p *recorder) batch(b *batch) error {
+	for i := range b.rows {
+		if err := p.row(b, i); err != nil {
+			return b.errorAt(i, err)
+		}
+	}
+	return nil
+}
+
+// row turns a row of a batch into a record.
+func (p *recorder) row(b *batch, i int) error {
 	if b.hash.IsNull(i) {
 		return nil
 	}
-	if err := p.identity(b, i); err != nil {
+	kind, err := b.kindOf(i)
+	if err != nil {
 		return err
 	}
+	p.key = appendIdentity(p.key[:0], kind, b.hash.at(i))
 	said, err := b.said(i)
 	if err != nil {
 		return err
 	}
-	tellsLife := r.life || said.life == suppressed
+	tellsLife := b.run.life || said.life == suppressed
 	if said.tier == tierSilent && !tellsLife {
 		return nil
 	}
-	p.key = appendAnswer(p.key, said.tier, int64(b.mappedAt.Value(i)), said.status == client.OptOut, r.place, number)
+	p.key = appendAnswer(p.key, said.tier, int64(b.mappedAt.Value(i)), said.status == client.OptOut, b.run.place, b.first+uint64(i))
 	var a answer
 	if said.tier != tierSilent {
 		a = b.answer(i, said.status)
@@ -36,44 +54,24 @@ func (p *partReader) row(b *batch, r *run, i int, number uint64) error {
 	return p.put(p.key, p.value)
 }
 
-var errNoType = errors.New("has a hash, and a type that this version does not know; use a newer one")
-
-// identity begins a key.
-func (p *partReader) identity(b *batch, i int) error {
-	kind := normalize.KindEmail
-	for b.kind.IsNull(i) || b.kind.Value(i) != kind.String() {
-		if kind++; kind == normalize.Kinds {
-			return errNoType
-		}
-	}
-	hash := b.hash.at(i)
-	if len(hash) != normalize.Base64Len {
-		return fmt.Errorf("its hash has %d characters, not %d", len(hash), normalize.Base64Len)
-	}
-	p.key = appendIdentity(p.key[:0], kind, hash)
-	return nil
-}
-
 // life goes on with what a row says of its pair.
-func (p *partReader) life(b *batch, i int, live bool) {
+func (p *recorder) life(b *batch, i int, live bool) {
 	id := pair{hasID: b.id.IsValid(i)}
 	if id.hasID {
 		id.id = b.id.at(i)
 	}
-	l := life{live: live}
-	if b.sourceRow != nil { // which is not read of a run that tells of no life but its end
-		if b.sourceFile.IsValid(i) {
-			l.file = p.words.of(b.sourceFile.Value(i))
-		}
-		if b.sourceColumn.IsValid(i) {
-			l.column = p.words.of(b.sourceColumn.Value(i))
-		}
-		if b.sourceRow.IsValid(i) {
-			l.row = b.sourceRow.Value(i)
-		}
-	}
+	l := p.lifeOf(b, i, live)
 	p.value = l.append(id.append(p.value))
 	for k := range b.kept {
 		p.value = b.kept[k].append(p.value, i)
 	}
+}
+
+// lifeOf returns what a row says of its pair.
+func (p *recorder) lifeOf(b *batch, i int, live bool) life {
+	l := life{live: live}
+	if b.sourceRow != nil {
+		l.file, l.column, l.row = p.files.at(&b.sourceFile, i), p.columns.at(&b.sourceColumn, i), b.sourceRowAt(i)
+	}
+	return l
 }

@@ -92,13 +92,16 @@ type rowReader struct {
 	id    []byte // of the last pair, as it stands in keys
 
 	toSorted func(record) error // the method, which costs an allocation to be made a value
+	records  *recorder          // makes records of rows of streams
 
 	// What the next batch gets.
 	rows    []Row
 	arena   []byte // the texts of rows; those of older rows may lie where it was before it grew
+	shared  int    // bytes of the texts that lie in batches of streams
 	columns []*keptColumn
 	schema  *arrow.Schema
 	words   []string
+	value   []byte    // the kept columns of a row of a stream
 	values  []decoder // of the columns of a row, in the order of its run
 }
 
@@ -106,6 +109,7 @@ func newRowReader(v *View, yield func(*Batch) error) *rowReader {
 	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil)}
 	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
 	r.toSorted = r.sorted
+	r.records = newRecorder(v.words, func(key, value []byte) error { return r.record(record{key, value}) })
 	r.pairs = newSorter(v.sorted.memory/4, v.folder.path)
 	for i, f := range v.kept {
 		r.columns = append(r.columns, newKeptColumn(v.storage[i], f.Type))
@@ -115,11 +119,20 @@ func newRowReader(v *View, yield func(*Batch) error) *rowReader {
 
 func (r *rowReader) read(ctx context.Context) error {
 	records := 0
-	take := func(rec record) error {
+	next := func() error {
 		if records++; records%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return r.record(rec)
+		return nil
+	}
+	take := func(row *stream, alone bool) error {
+		if err := next(); err != nil {
+			return err
+		}
+		if alone && !r.isAt(row) {
+			return r.alone(row)
+		}
+		return r.records.row(row.batch, int(row.row.at))
 	}
 	streams := openStreams(ctx, r.view)
 	defer streams.close()
@@ -127,7 +140,10 @@ func (r *rowReader) read(ctx context.Context) error {
 		if err := streams.before(rec, take); err != nil {
 			return err
 		}
-		return take(rec)
+		if err := next(); err != nil {
+			return err
+		}
+		return r.record(rec)
 	})
 	if err == nil {
 		err = streams.rest(take)
@@ -160,7 +176,8 @@ func (r *rowReader) record(rec record) error {
 		if err := r.end(); err != nil {
 			return err
 		}
-		if err := r.begin(rec.key); err != nil {
+		place, _ := orderOf(rec.key)
+		if err := r.begin(r.runs[place], normalize.Kind(rec.key[0]), rec.key[1:identityLen]); err != nil {
 			return err
 		}
 		r.counts(rec.key, a)
@@ -186,14 +203,45 @@ func (r *rowReader) counts(key []byte, a answer) {
 	}
 }
 
-// begin notes a new identity.
-func (r *rowReader) begin(key []byte) error {
-	r.identity.Kind = normalize.Kind(key[0])
-	if err := decodeHash(&r.identity, key[1:identityLen]); err != nil {
-		place, _ := orderOf(key)
-		return fmt.Errorf("run %s: %w", r.runs[place].id, err)
+// begin notes a new identity, of a row of a run.
+func (r *rowReader) begin(of *run, kind normalize.Kind, hash []byte) error {
+	r.identity.Kind = kind
+	if err := decodeHash(&r.identity, hash); err != nil {
+		return fmt.Errorf("run %s: %w", of.id, err)
 	}
 	return nil
+}
+
+// isAt says whether a row of a stream is of the identity of the last record.
+func (r *rowReader) isAt(s *stream) bool {
+	return len(r.key) > 0 && r.key[0] == byte(s.row.kind) && bytes.Equal(r.key[1:identityLen], s.hash)
+}
+
+// alone makes a row of one of a stream which is the only one of its identity, as most are: it needs no record, and its
+// texts stay where they are.
+func (r *rowReader) alone(s *stream) error {
+	if err := r.end(); err != nil {
+		return err
+	}
+	if err := r.begin(s.run, s.row.kind, s.hash); err != nil {
+		return err
+	}
+	b, i, said := s.batch, int(s.row.at), s.row.said
+	row := Row{Identity: r.identity}
+	if said.tier != tierSilent {
+		a := b.answer(i, said.status)
+		row.Answer = Answer{Status: a.status, RefreshFrom: a.refreshFrom, MappedAt: int64(b.mappedAt.Value(i)),
+			UID: a.uid, Previous: a.previous, RawReason: a.word}
+	}
+	if row.HasID = b.id.IsValid(i); row.HasID {
+		row.ID = b.id.at(i)
+	}
+	r.shared += len(row.ID) + len(row.Answer.UID) + len(row.Answer.Previous) + len(row.Answer.RawReason)
+	r.value = r.value[:0]
+	for k := range b.kept {
+		r.value = b.kept[k].append(r.value, i)
+	}
+	return r.add(row, r.records.lifeOf(b, i, said.life == begins), b.run, decoder{rest: r.value})
 }
 
 // pair notes what a record says of its pair.
@@ -254,19 +302,10 @@ func (r *rowReader) life(rec record) (err error) {
 	var l life
 	d := decoder{rest: rec.value}
 	l.take(&d)
-	if max(l.file, l.column) >= uint32(len(r.words)) {
-		r.words = r.view.words.all() // streams find more of them
-	}
-	if d.err != nil || int(rank) >= len(r.runs) || max(l.file, l.column) >= uint32(len(r.words)) {
+	if d.err != nil || int(rank) >= len(r.runs) {
 		return errDamagedSpill
 	}
-	if r.rows == nil {
-		r.rows = make([]Row, 0, flushRows)
-	}
-	row := Row{
-		Identity: r.identity, Answer: r.answer, Live: l.live, KeptRow: len(r.rows),
-		SourceFile: r.words[l.file], SourceColumn: r.words[l.column], SourceRow: l.row,
-	}
+	row := Row{Identity: r.identity, Answer: r.answer}
 	from := len(r.arena)
 	if r.arena, row.HasID, err = decodeID(r.arena, rec.key[:len(rec.key)-orderLen]); err != nil {
 		return err
@@ -275,8 +314,24 @@ func (r *rowReader) life(rec record) (err error) {
 	row.Answer.UID = keep(&r.arena, r.answer.UID)
 	row.Answer.Previous = keep(&r.arena, r.answer.Previous)
 	row.Answer.RawReason = keep(&r.arena, r.answer.RawReason)
+	return r.add(row, l, r.view.runs[rank], d)
+}
+
+// add adds a row of a run, with its life and the values of its kept columns.
+func (r *rowReader) add(row Row, l life, of *run, kept decoder) error {
+	if max(l.file, l.column) >= uint32(len(r.words)) {
+		r.words = r.view.words.all() // streams find more of them
+	}
+	if max(l.file, l.column) >= uint32(len(r.words)) {
+		return errDamagedSpill
+	}
+	if r.rows == nil {
+		r.rows = make([]Row, 0, flushRows)
+	}
+	row.Live, row.KeptRow = l.live, len(r.rows)
+	row.SourceFile, row.SourceColumn, row.SourceRow = r.words[l.file], r.words[l.column], l.row
 	r.rows = append(r.rows, row)
-	if err := r.keepColumns(r.view.runs[rank], &d); err != nil || !r.full() {
+	if err := r.keepColumns(of, &kept); err != nil || !r.full() {
 		return err
 	}
 	return r.flush()
@@ -313,7 +368,7 @@ func (r *rowReader) full() bool {
 	if len(r.rows) == flushRows {
 		return true
 	}
-	size := len(r.arena)
+	size := len(r.arena) + r.shared
 	for _, c := range r.columns {
 		size += len(c.values)
 	}
@@ -337,6 +392,6 @@ func (r *rowReader) flush() error {
 	for i := range b.Rows {
 		b.Rows[i].Kept = b.Kept
 	}
-	r.rows, r.arena = nil, make([]byte, 0, len(r.arena)+len(r.arena)/8)
+	r.rows, r.arena, r.shared = nil, make([]byte, 0, len(r.arena)+len(r.arena)/8), 0
 	return r.yield(b)
 }

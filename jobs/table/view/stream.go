@@ -2,58 +2,59 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 
+	"mapper/normalize"
 	"mapper/sinks"
 )
 
-// A stream reads a batch of records ahead while two others wait to be taken.
-const (
-	streamBatches = 3
-	streamRecords = 1024
-	streamBytes   = 256 << 10
-)
-
-// stream is the rows of one dataset of a sorted run, as records. Identities rise in it; the records of one come in the
-// order of its pairs, not of their keys. A goroutine reads ahead.
+// stream is the rows of one dataset of a sorted run, in order. One goroutine copies its parts, one ahead, and another
+// reads them, two batches ahead.
 type stream struct {
 	run     *run
 	dataset string
 	reader  *partReader
 
-	full, free chan *recordBatch
-	err        error // why full was closed; nil at the end
-
-	// What the goroutine fills.
-	ctx      context.Context
-	filling  *recordBatch
-	identity []byte // of the last record
-	id       []byte // of its pair, as it stands in keys
-	next     []byte // for the id of a record
+	copies chan string       // of the parts, in order
+	failed error             // why copies was closed; nil at the end
+	full   chan *streamBatch // what has been read
+	err    error             // why full was closed; nil at the end
+	ctx    context.Context
+	before *streamBatch // what was read last
 
 	// What is taken.
-	taking *recordBatch
-	at     int // the record after the current one, in taking
-	record
-	prefix uint64 // the beginning of the key
+	*streamBatch
+	next int       // the row after the current one, in list
+	row  streamRow // the current one
+	hash []byte    // its own
 }
 
-// recordBatch is some records and their memory.
-type recordBatch struct {
-	records []record
-	arena   []byte
+// streamBatch is some rows of a stream, in memory that is not used again.
+type streamBatch struct {
+	*batch
+	list []streamRow // those that have a hash, one at least
+}
+
+// streamRow is a row with what it costs to find out of it.
+type streamRow struct {
+	prefix uint64 // the beginning of its key
+	at     int32  // its place in the batch
+	kind   normalize.Kind
+	said   said
 }
 
 // streams are the streams of a view, merged.
 type streams struct {
-	list   []*stream // those that have a current record
-	opened bool      // all of them have got their first record
+	list   []*stream // those that have a current row
+	opened bool      // all of them have got their first row
 	cancel func()
 	done   sync.WaitGroup
 }
@@ -74,29 +75,26 @@ func openStreams(ctx context.Context, v *View) *streams {
 	ctx, s.cancel = context.WithCancel(ctx)
 	for _, one := range s.list {
 		one.ctx = ctx
+		s.done.Go(one.copy)
 		s.done.Go(one.read)
 	}
 	return s
 }
 
-func (r *run) has(dataset string) bool {
+func (r *run) has(dataset string) bool { return len(r.partsOf(dataset)) > 0 }
+
+func (r *run) partsOf(dataset string) (parts []runPart) {
 	for _, p := range r.parts {
 		if p.Dataset == dataset {
-			return true
+			parts = append(parts, p)
 		}
 	}
-	return false
+	return parts
 }
 
 func (v *View) newStream(r *run, dataset string) *stream {
-	s := &stream{
-		run: r, dataset: dataset,
-		full: make(chan *recordBatch, streamBatches), free: make(chan *recordBatch, streamBatches),
-	}
+	s := &stream{run: r, dataset: dataset, copies: make(chan string), full: make(chan *streamBatch, 1)}
 	s.reader = v.newPartReader(s.put)
-	for range streamBatches {
-		s.free <- new(recordBatch)
-	}
 	return s
 }
 
@@ -106,69 +104,90 @@ func (s *streams) close() {
 	s.done.Wait()
 }
 
-// before hands over the records of identities before that of a record.
-func (s *streams) before(rec record, f func(record) error) error {
+// before hands over the rows of identities before that of a record, and says of each whether it is alone: the next of
+// its stream, and those of others, are of other identities.
+func (s *streams) before(rec record, f func(row *stream, alone bool) error) error {
 	if len(s.list) == 0 {
 		return nil
 	}
 	if len(rec.key) < identityLen {
 		return errDamagedSpill
 	}
-	prefix := binary.BigEndian.Uint64(rec.key)
+	to := stream{row: streamRow{prefix: binary.BigEndian.Uint64(rec.key)}, hash: rec.key[1:identityLen]}
 	for {
-		least, err := s.least()
-		if least == nil || err != nil || least.prefix > prefix ||
-			least.prefix == prefix && bytes.Compare(least.key[:identityLen], rec.key[:identityLen]) >= 0 {
+		least, alone, err := s.least()
+		if least == nil || err != nil || least.compare(&to) >= 0 {
 			return err
 		}
-		if err := s.hand(least, f); err != nil {
+		if err := s.hand(least, alone, f); err != nil {
 			return err
 		}
 	}
 }
 
-// rest hands over all records that are left.
-func (s *streams) rest(f func(record) error) error {
+// rest hands over all rows that are left, as before does.
+func (s *streams) rest(f func(row *stream, alone bool) error) error {
 	for {
-		least, err := s.least()
+		least, alone, err := s.least()
 		if least == nil || err != nil {
 			return err
 		}
-		if err := s.hand(least, f); err != nil {
+		if err := s.hand(least, alone, f); err != nil {
 			return err
 		}
 	}
 }
 
-// least returns the stream whose current record is the first, or nil. There are few streams, as a compaction replaces
-// all runs before it, so that looking at each of them is all it takes.
-func (s *streams) least() (*stream, error) {
+// least returns a stream whose current row is of the first identity, or nil. There are few streams, as a compaction
+// replaces all runs before it, so that looking at each of them is all it takes.
+func (s *streams) least() (least *stream, alone bool, err error) {
 	if !s.opened {
 		s.opened = true
-		for i := len(s.list) - 1; i >= 0; i-- { // from behind, as those without a record go
+		for i := len(s.list) - 1; i >= 0; i-- { // from behind, as those without a row go
 			if err := s.advance(s.list[i]); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 		}
 	}
-	var least *stream
 	for _, one := range s.list {
-		if least == nil || one.prefix < least.prefix || one.prefix == least.prefix && bytes.Compare(one.key, least.key) < 0 {
-			least = one
+		order := -1
+		if least != nil {
+			order = one.compare(least)
 		}
+		if order < 0 {
+			least, alone = one, one.nextDiffers()
+		}
+		alone = alone && order != 0
 	}
-	return least, nil
+	return least, alone, nil
 }
 
-// hand hands over the current record of a stream.
-func (s *streams) hand(one *stream, f func(record) error) error {
-	if err := f(one.record); err != nil {
+// compare compares the identities of the current rows.
+func (s *stream) compare(o *stream) int {
+	if s.row.prefix != o.row.prefix {
+		return cmp.Compare(s.row.prefix, o.row.prefix)
+	}
+	return bytes.Compare(s.hash, o.hash)
+}
+
+// nextDiffers says whether the next row is known to be of another identity. That of the next batch is not known.
+func (s *stream) nextDiffers() bool {
+	if s.next == len(s.list) {
+		return false
+	}
+	next := &s.list[s.next]
+	return next.prefix != s.row.prefix || !bytes.Equal(s.streamBatch.hash.at(int(next.at)), s.hash)
+}
+
+// hand hands over the current row of a stream.
+func (s *streams) hand(one *stream, alone bool, f func(row *stream, alone bool) error) error {
+	if err := f(one, alone); err != nil {
 		return err
 	}
 	return s.advance(one)
 }
 
-// advance goes to the next record of a stream, which leaves the list behind its last one.
+// advance goes to the next row of a stream, which leaves the list behind its last one.
 func (s *streams) advance(one *stream) error {
 	err := one.advance()
 	if !errors.Is(err, io.EOF) {
@@ -178,112 +197,117 @@ func (s *streams) advance(one *stream) error {
 	return nil
 }
 
-// advance goes to the next record. It returns io.EOF behind the last.
+// advance goes to the next row. It returns io.EOF behind the last.
 func (s *stream) advance() error {
-	if s.taking == nil || s.at == len(s.taking.records) {
-		if s.taking != nil {
-			s.free <- s.taking // there is room for all
-		}
+	if s.streamBatch == nil || s.next == len(s.list) {
 		var ok bool
-		if s.taking, ok = <-s.full; !ok {
+		if s.streamBatch, ok = <-s.full; !ok {
 			if s.err != nil {
 				return s.err
 			}
 			return io.EOF
 		}
-		s.at = 0
+		s.next = 0
 	}
-	s.record = s.taking.records[s.at]
-	s.prefix = binary.BigEndian.Uint64(s.key)
-	s.at++
+	s.row = s.list[s.next]
+	s.hash = s.streamBatch.hash.at(int(s.row.at))
+	s.next++
 	return nil
 }
 
-// read reads all parts of the dataset. It is the goroutine of the stream.
-func (s *stream) read() {
-	defer close(s.full)
-	for _, part := range s.run.parts {
-		if part.Dataset != s.dataset {
-			continue
+// copy copies the parts of the dataset, one more than is read. It is a goroutine of the stream.
+func (s *stream) copy() {
+	defer close(s.copies)
+	for _, part := range s.run.partsOf(s.dataset) {
+		local, err := s.reader.fetch(s.ctx, part.File)
+		if err != nil {
+			s.failed = err
+			return
 		}
-		if err := s.reader.readPart(s.ctx, s.run, part); err != nil {
-			s.err = fmt.Errorf("run %s: %w", s.run.id, err)
+		select {
+		case s.copies <- local:
+		case <-s.ctx.Done():
+			s.failed = errors.Join(context.Cause(s.ctx), os.Remove(local))
 			return
 		}
 	}
-	if s.filling != nil {
-		s.full <- s.filling
+}
+
+// read reads all parts of the dataset. It is a goroutine of the stream.
+func (s *stream) read() {
+	defer close(s.full)
+	for _, part := range s.run.partsOf(s.dataset) {
+		local, ok := <-s.copies
+		err := s.failed
+		if ok {
+			err = s.reader.readPart(s.ctx, s.run, part, local)
+		}
+		if err != nil {
+			s.err = fmt.Errorf("run %s: %w", s.run.id, err)
+			return
+		}
 	}
 }
 
 var errNotSorted = errors.New("is not sorted as its kind says; see with mapper verify what else is wrong with the run")
 
-// put takes the record of the next row.
-func (s *stream) put(key, value []byte) error {
-	if err := s.inOrder(key, value); err != nil {
-		return err
-	}
-	need := len(key) + len(value)
-	if b := s.filling; b != nil && (len(b.records) == streamRecords || len(b.arena)+need > cap(b.arena)) {
-		s.full <- b // there is room for all
-		s.filling = nil
-	}
-	if s.filling == nil {
-		select {
-		case s.filling = <-s.free:
-		case <-s.ctx.Done():
-			return context.Cause(s.ctx)
+// put takes rows.
+func (s *stream) put(b *batch) error {
+	next := &streamBatch{batch: b, list: make([]streamRow, 0, b.rows)}
+	for i := range b.rows {
+		if b.hash.IsNull(i) {
+			continue
 		}
-		s.filling.reset(need)
+		if err := next.add(i, s.before); err != nil {
+			return b.errorAt(i, err)
+		}
 	}
-	s.filling.add(key, value)
-	return nil
+	if len(next.list) == 0 {
+		return nil
+	}
+	s.before = next
+	select {
+	case s.full <- next:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
 }
 
-// inOrder sees whether a record may follow the last one: by its identity, or else by its id.
-func (s *stream) inOrder(key, value []byte) error {
-	order := bytes.Compare(s.identity, key[:identityLen])
-	if order > 0 {
-		return errNotSorted
-	}
-	id, err := pairOf(value)
+// add adds a row, which stands in the order behind the last one, that of the batch before if it is the first.
+func (b *streamBatch) add(i int, before *streamBatch) error {
+	kind, err := b.kindOf(i)
 	if err != nil {
 		return err
 	}
-	s.next = appendID(s.next[:0], id.id, id.hasID)
-	if order == 0 && bytes.Compare(s.id, s.next) > 0 {
+	said, err := b.said(i)
+	if err != nil {
+		return err
+	}
+	row := streamRow{at: int32(i), kind: kind, said: said}
+	row.prefix = uint64(kind)<<56 | binary.BigEndian.Uint64(b.hash.at(i))>>8
+	if len(b.list) > 0 {
+		before = b
+	}
+	if before != nil && b.isBefore(row, before) {
 		return errNotSorted
 	}
-	if order < 0 {
-		s.identity = append(s.identity[:0], key[:identityLen]...)
-	}
-	s.id, s.next = s.next, s.id
+	b.list = append(b.list, row)
 	return nil
 }
 
-// pairOf returns the id that the value of a record holds.
-func pairOf(value []byte) (p pair, err error) {
-	d := decoder{rest: value}
-	var a answer
-	a.take(&d)
-	p.take(&d)
-	return p, d.err
-}
-
-// reset empties the batch and sees to it that a record fits.
-func (b *recordBatch) reset(need int) {
-	b.records, b.arena = b.records[:0], b.arena[:0]
-	if cap(b.arena) < need || b.arena == nil {
-		b.arena = make([]byte, 0, max(need, streamBytes))
+// isBefore says whether a row is before the last one of a batch: by its identity, or else by its id.
+func (b *streamBatch) isBefore(row streamRow, of *streamBatch) bool {
+	last := of.list[len(of.list)-1]
+	if row.prefix != last.prefix {
+		return row.prefix < last.prefix
 	}
-	if b.records == nil {
-		b.records = make([]record, 0, streamRecords)
+	i, j := int(row.at), int(last.at)
+	if order := bytes.Compare(b.hash.at(i), of.hash.at(j)); order != 0 {
+		return order < 0
 	}
-}
-
-func (b *recordBatch) add(key, value []byte) {
-	from := len(b.arena)
-	b.arena = append(append(b.arena, key...), value...)
-	middle := from + len(key)
-	b.records = append(b.records, record{b.arena[from:middle:middle], b.arena[middle:len(b.arena):len(b.arena)]})
+	if b.id.IsNull(i) || of.id.IsNull(j) {
+		return b.id.IsNull(i) && of.id.IsValid(j)
+	}
+	return bytes.Compare(b.id.at(i), of.id.at(j)) < 0
 }

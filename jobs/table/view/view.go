@@ -14,6 +14,8 @@ import (
 type Options struct {
 	Memory int64  // bytes of records that are sorted at once, and of buffers to merge them; default 64 MB; each Rows a quarter more
 	Spill  string // the folder in which a folder for the spill is made; default that of the system
+	// AnswersOnly leaves source and kept columns out of the rows: whoever compares pairs and answers reads half as much.
+	AnswersOnly bool
 }
 
 func (o Options) withDefaults() Options {
@@ -35,6 +37,7 @@ type View struct {
 	kept    []arrow.Field
 	storage []storage // of each of kept
 	words   *words
+	options Options
 	table   *table.Table
 	sorted  *sorter
 	folder  spillFolder
@@ -46,7 +49,7 @@ type View struct {
 // that are sorted (compact, forget) are not read yet but by each use of Rows: their files have to stay until Close.
 func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *View, err error) {
 	o = o.withDefaults()
-	v = &View{words: newWords(), table: t}
+	v = &View{words: newWords(), options: o, table: t}
 	if v.runs, err = ranked(runs); err != nil {
 		return nil, err
 	}
@@ -61,7 +64,7 @@ func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *
 }
 
 func (v *View) read(ctx context.Context) error {
-	p := v.newPartReader(v.sorted.add)
+	p := v.newPartReader(newRecorder(v.words, v.sorted.add).batch)
 	for _, r := range v.runs {
 		read := p.readRun
 		if r.sorted {
@@ -76,11 +79,22 @@ func (v *View) read(ctx context.Context) error {
 	if v.kept, v.storage, err = unite(v.runs); err != nil {
 		return err
 	}
+	if v.options.AnswersOnly {
+		v.keepNothing()
+	}
 	return v.sorted.finish()
 }
 
-func (v *View) newPartReader(put func(key, value []byte) error) *partReader {
-	return &partReader{bucket: v.table.Bucket, folder: v.folder.path, words: newWordCache(v.words), put: put}
+// keepNothing makes the view one without kept columns, of which no record has the values.
+func (v *View) keepNothing() {
+	v.kept, v.storage = nil, nil
+	for _, r := range v.runs {
+		r.storage, r.column = nil, nil
+	}
+}
+
+func (v *View) newPartReader(take func(*batch) error) *partReader {
+	return &partReader{bucket: v.table.Bucket, folder: v.folder.path, answersOnly: v.options.AnswersOnly, take: take}
 }
 
 // look finds the kept columns of a sorted run in the footer of the first part that it has of each dataset.

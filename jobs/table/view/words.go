@@ -1,6 +1,9 @@
 package view
 
-import "sync"
+import (
+	"bytes"
+	"sync"
+)
 
 // words numbers texts of which there are few: names of input files and columns. Number 0 is the empty one. Any number
 // of goroutines may use it.
@@ -34,21 +37,33 @@ func (w *words) all() []string {
 	return w.list[:len(w.list):len(w.list)]
 }
 
-// wordCache is what one goroutine knows of words without asking.
+// wordCache is what one goroutine knows of the words of a column without asking.
 type wordCache struct {
 	words  *words
 	number map[string]uint32
+	last   []byte // the word before, which it mostly is again; its memory is the cache's own
+	of     uint32 // its number
 }
 
-func newWordCache(w *words) *wordCache { return &wordCache{words: w, number: map[string]uint32{}} }
+func newWordCache(w *words) wordCache { return wordCache{words: w, number: map[string]uint32{}} }
 
-// of returns the number of a word, which it copies.
-func (c *wordCache) of(word string) uint32 {
-	n, ok := c.number[word]
+// at returns the number of the word in a row, 0 if it is null.
+func (c *wordCache) at(t *texts, i int) uint32 {
+	if t.IsNull(i) {
+		return 0
+	}
+	word := t.at(i)
+	if !bytes.Equal(word, c.last) {
+		c.last, c.of = append(c.last[:0], word...), c.find(word)
+	}
+	return c.of
+}
+
+func (c *wordCache) find(word []byte) uint32 {
+	n, ok := c.number[string(word)]
 	if !ok {
-		word = string(append([]byte(nil), word...)) // it is part of a page of a file
-		n = c.words.of(word)
-		c.number[word] = n
+		n = c.words.of(string(word))
+		c.number[string(word)] = n
 	}
 	return n
 }
