@@ -47,12 +47,12 @@ func (c *countdown) Done() <-chan struct{} { return c.done }
 // Whenever a view is cancelled, it says so and leaves nothing behind.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	h := smallHistory(2, 400)
+	h := smallHistory(2, 100)
 	tab, runs := newTable(t, h)
 	_, want := model(h)
 	for n, whole := 0, false; !whole; n++ {
 		spill := t.TempDir()
-		read, err := count(newCountdown(n), tab, runs, view.Options{Memory: 10000, Spill: spill})
+		read, err := count(newCountdown(n), tab, runs, view.Options{Memory: 2500, Spill: spill})
 		if whole = err == nil; whole && read != len(want) {
 			t.Fatalf("%d rows of %d, and no error", read, len(want))
 		}

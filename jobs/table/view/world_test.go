@@ -51,6 +51,11 @@ func newTable(t testing.TB, h history) (*table.Table, []table.Run) {
 		t.Fatal(err)
 	}
 	for _, r := range h {
+		for _, id := range r.replaces { // what is replaced was committed once
+			if !slices.ContainsFunc(h, func(other *madeRun) bool { return other.id == id }) {
+				commit(t, tab, &madeRun{id: id, kind: "map", seq: r.seq})
+			}
+		}
 		commit(t, tab, r)
 	}
 	runs, err := tab.Runs(t.Context())
