@@ -42,7 +42,7 @@ func (r *run) known(ctx context.Context, m *Map) (*view.View, error) {
 		return nil, err
 	}
 	m.Log.Info("reading the table", "runs", len(base))
-	return view.Open(ctx, r.table, base, view.Options{Memory: m.Memory / 6})
+	return view.Open(ctx, r.table, base, view.Options{Memory: m.Memory / 6, AnswersOnly: true})
 }
 
 // due says which answers a run asks for again.

@@ -1,9 +1,12 @@
 package view_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,16 +133,32 @@ func benchRun(b *testing.B, tab *table.Table, m table.Manifest, numbers []int) {
 	}
 }
 
+// benchRows is how many rows the tables of benchmarks have: a million, or MAPPER_BENCH_ROWS.
+func benchRows(b *testing.B) int {
+	b.Helper()
+	text := cmp.Or(os.Getenv("MAPPER_BENCH_ROWS"), "1000000")
+	rows, err := strconv.Atoi(text)
+	if err != nil || rows < 1000 {
+		b.Fatalf("MAPPER_BENCH_ROWS is %q, and not a number of rows from 1000 on", text)
+	}
+	return rows
+}
+
 // BenchmarkSorted opens and reads the view of a table that has been compacted.
 func BenchmarkSorted(b *testing.B) {
-	const rows = 1_000_000
-	for _, small := range []int{0, 5} {
-		b.Run(fmt.Sprint(small, " small runs"), func(b *testing.B) {
-			tab, runs := benchCompacted(b, rows, small)
+	rows := benchRows(b)
+	for _, c := range []struct {
+		name  string
+		small int
+		o     view.Options
+	}{{"0 small runs", 0, view.Options{}}, {"5 small runs", 5, view.Options{}}, {"answers only", 0, view.Options{AnswersOnly: true}}} {
+		b.Run(c.name, func(b *testing.B) {
+			tab, runs := benchCompacted(b, rows, c.small)
 			b.ReportAllocs()
+			b.ResetTimer()
 			began, n := cpuTime(b), 0
 			for b.Loop() {
-				n += benchRead(b, tab, runs)
+				n += benchRead(b, tab, runs, c.o)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")
 			b.ReportMetric(float64(cpuTime(b)-began)/float64(n), "cpu-ns/row")
@@ -147,10 +166,10 @@ func BenchmarkSorted(b *testing.B) {
 	}
 }
 
-// BenchmarkDue finds the thirtieth of a million rows that is due.
+// BenchmarkDue finds the thirtieth of the rows that is due.
 func BenchmarkDue(b *testing.B) {
-	const rows = 1_000_000
-	due := view.Due{AsOf: time.UnixMilli(1_780_000_000_000 + rows/30), Recheck: 720 * time.Hour}
+	rows := benchRows(b)
+	due := view.Due{AsOf: time.UnixMilli(1_780_000_000_000 + int64(rows)/30), Recheck: 720 * time.Hour}
 	for _, c := range []struct {
 		name string
 		make func() (*table.Table, []table.Run)
@@ -182,16 +201,16 @@ func BenchmarkDue(b *testing.B) {
 			if n < b.N*(rows/30-rows/600-10) {
 				b.Fatalf("%d are due in %d scans", n, b.N)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
-			b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N)/rows, "cpu-ns/row")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(b.N*rows), "cpu-ns/row")
 		})
 	}
 }
 
 // benchRead returns how many rows the view of some runs has.
-func benchRead(b *testing.B, tab *table.Table, runs []table.Run) (n int) {
+func benchRead(b *testing.B, tab *table.Table, runs []table.Run, o view.Options) (n int) {
 	b.Helper()
-	v, err := view.Open(b.Context(), tab, runs, view.Options{})
+	v, err := view.Open(b.Context(), tab, runs, o)
 	if err != nil {
 		b.Fatal(err)
 	}

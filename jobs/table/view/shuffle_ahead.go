@@ -8,36 +8,26 @@ import (
 
 // viewAhead reads the rows of a view in a goroutine of its own, so that they are merged while the input is.
 type viewAhead struct {
-	full, empty chan *viewRows
-	cancel      context.CancelFunc
-	err         error // why there are no more; read it when full is closed
+	full   chan []viewRow
+	cancel context.CancelFunc
+	err    error // why there are no more; read it when full is closed
 
-	rows *viewRows // that are at hand
+	rows []viewRow // that are at hand
 	next int       // of them
 }
 
-// viewRows is some rows of a view, with memory of their own. It is used again.
-type viewRows struct {
-	list  []viewRow
-	texts []byte // of the rows; those of older ones may lie where it was before it grew
-}
-
-// viewRow is a row of a view, as far as it is compared and told of.
+// viewRow is a row of a view.
 type viewRow struct {
-	key    []byte // the pair, as keys of a shuffle have it
-	live   bool
-	answer pipeline.Answer
+	key []byte // the pair, as keys of a shuffle have it
+	*Row
 }
 
-// taskRows and flushBytes, which is that of rowReader, are how many rows or tasks, or bytes of them, are handed over at once.
+// taskRows and flushBytes, which is that of rowReader, are how many tasks, or bytes of them, are handed over at once.
 const taskRows = 1024
 
 // readAhead begins to read. It must be stopped.
 func readAhead(ctx context.Context, v *View) *viewAhead {
-	a := &viewAhead{full: make(chan *viewRows, 2), empty: make(chan *viewRows, 3), rows: new(viewRows)}
-	for range cap(a.empty) - 1 {
-		a.empty <- new(viewRows)
-	}
+	a := &viewAhead{full: make(chan []viewRow, 2)}
 	ctx, a.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(a.full)
@@ -54,47 +44,32 @@ func (a *viewAhead) stop() {
 }
 
 func (a *viewAhead) read(ctx context.Context, v *View) error {
-	rows := <-a.empty
-	for row, err := range v.Rows(ctx) {
+	for b, err := range v.Batches(ctx) {
 		if err != nil {
 			return err
 		}
-		if rows.add(row); len(rows.list) < taskRows && len(rows.texts) < flushBytes {
-			continue
-		}
-		if rows, err = a.swap(ctx, rows); err != nil {
-			return err
+		select {
+		case a.full <- viewRows(b):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-	if len(rows.list) == 0 {
-		return nil
-	}
-	_, err := a.swap(ctx, rows)
-	return err
+	return nil
 }
 
-// swap hands over full rows and returns empty ones.
-func (a *viewAhead) swap(ctx context.Context, rows *viewRows) (*viewRows, error) {
-	select {
-	case a.full <- rows:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+// viewRows makes the keys of rows.
+func viewRows(b *Batch) []viewRow {
+	size := 0
+	for i := range b.Rows {
+		size += packedLen + 3 + len(b.Rows[i].ID)
 	}
-	select {
-	case rows = <-a.empty:
-		rows.list, rows.texts = rows.list[:0], rows.texts[:0]
-		return rows, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	rows, keys := make([]viewRow, len(b.Rows)), make([]byte, 0, size)
+	for i := range b.Rows {
+		row, from := &b.Rows[i], len(keys)
+		keys = appendID(appendPacked(keys, &row.Identity), row.ID, row.HasID)
+		rows[i] = viewRow{keys[from:len(keys):len(keys)], row}
 	}
-}
-
-func (r *viewRows) add(row *Row) {
-	from := len(r.texts)
-	r.texts = appendID(appendPacked(r.texts, &row.Identity), row.ID, row.HasID)
-	add := viewRow{key: r.texts[from:len(r.texts):len(r.texts)], live: row.Live}
-	add.answer = keepAnswer(&r.texts, &row.Answer)
-	r.list = append(r.list, add)
+	return rows
 }
 
 // keepAnswer returns a copy of an answer, whose texts it copies behind others.
@@ -104,16 +79,15 @@ func keepAnswer(texts *[]byte, a *pipeline.Answer) pipeline.Answer {
 	return kept
 }
 
-// advance returns the next row, which is valid until the one after it, or nil behind the last.
+// advance returns the next row, or nil behind the last.
 func (a *viewAhead) advance() (*viewRow, error) {
-	for a.next == len(a.rows.list) {
+	for a.next == len(a.rows) {
 		rows, ok := <-a.full
 		if !ok {
 			return nil, a.err
 		}
-		a.empty <- a.rows // there is room for all
 		a.rows, a.next = rows, 0
 	}
 	a.next++
-	return &a.rows.list[a.next-1], nil
+	return &a.rows[a.next-1], nil
 }

@@ -56,7 +56,6 @@ type joiner struct {
 	suppressed bool
 	ask        bool
 	answer     pipeline.Answer
-	texts      []byte          // of the answer
 	told       pipeline.Answer // the answer, with its texts among those of the batch
 	isTold     bool
 
@@ -131,7 +130,7 @@ func (j *joiner) beginPair(pair []byte) (live bool, err error) {
 	if j.row == nil || !bytes.Equal(j.row.key, pair) {
 		return false, nil
 	}
-	live = j.row.live
+	live = j.row.Live
 	j.row, err = j.ahead.advance()
 	return live, err
 }
@@ -144,9 +143,9 @@ func (j *joiner) beginIdentity(packed []byte) error {
 	if err := unpack(&j.identity, packed); err != nil {
 		return err
 	}
-	j.answer, j.texts, j.isTold = pipeline.Answer{}, j.texts[:0], false
+	j.answer, j.isTold = pipeline.Answer{}, false
 	if j.row != nil && bytes.HasPrefix(j.row.key, packed) {
-		j.answer = keepAnswer(&j.texts, &j.row.answer)
+		j.answer = j.row.Answer
 	}
 	j.ask = j.answer.Status == client.Unknown || j.opts.Due.Is(&j.answer)
 	j.suppressed = j.opts.Suppressed != nil && j.opts.Suppressed(&j.identity)
@@ -156,7 +155,7 @@ func (j *joiner) beginIdentity(packed []byte) error {
 // pass goes past the rows of the view that are before a key. They are not in the input.
 func (j *joiner) pass(key []byte) (err error) {
 	for err == nil && j.row != nil && bytes.Compare(j.row.key, key) < 0 {
-		if j.opts.FullBase && j.row.live {
+		if j.opts.FullBase && j.row.Live {
 			if err := j.remove(j.row); err != nil {
 				return err
 			}
@@ -177,7 +176,7 @@ func (j *joiner) passAll() error {
 func (j *joiner) remove(row *viewRow) (err error) {
 	t := j.batch.add(pipeline.Remove)
 	t.Input, t.Live = pipeline.NoInput, true
-	t.Answer = keepAnswer(&j.batch.texts, &row.answer)
+	t.Answer = keepAnswer(&j.batch.texts, &row.Answer)
 	if err := unpack(&t.Identity, row.key[:packedLen]); err != nil {
 		return err
 	}
