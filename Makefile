@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test million year sim crash fuzz bench
+.PHONY: check format vet lint tidy build test million sim crash year fuzz bench bench-table
 
 check: format vet lint tidy build test ## everything that CI runs
 
@@ -48,3 +48,6 @@ bench: ## per stage, and end to end: make bench ROWS=10000000
 	go test -run '^$$' -bench . -benchmem ./normalize ./client/transport ./client/uid2 ./client/sandbox ./sources ./sinks ./pipeline
 	MAPPER_BENCH_MB=1024 go test -run '^$$' -bench Read -benchtime 2x ./client/objects
 	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Map -benchtime 3x -timeout 60m ./cmd/mapper
+
+bench-table: ## a compacted table, compared with and searched: make bench-table ROWS=10000000; MAPPER_BENCH_TABLE=folder keeps it
+	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Known -benchtime 1x -timeout 180m ./cmd/mapper
