@@ -222,11 +222,11 @@ func (r *parquetReader) nextGroup() error {
 				return err
 			}
 			size += meta.TotalUncompressedSize()
-			pages, err := openColumn(r.file.MetaData(), g, c)
+			chunk, err := openColumn(r.file.MetaData(), g, meta, c)
 			if err != nil {
 				return err
 			}
-			r.chunks = append(r.chunks, c.open(pages, c.nullable))
+			r.chunks = append(r.chunks, chunk)
 		}
 		return nil
 	})

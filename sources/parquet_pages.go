@@ -10,14 +10,18 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 )
 
-// openColumn returns a reader of a column of a row group, as [file.RowGroupReader.Column] does, but of checked pages.
-func openColumn(m *metadata.FileMetaData, g *file.RowGroupReader, c parquetColumn) (file.ColumnChunkReader, error) {
+// openColumn begins to read a column of a row group off checked pages.
+func openColumn(m *metadata.FileMetaData, g *file.RowGroupReader, meta *metadata.ColumnChunkMetaData, c parquetColumn) (chunk, error) {
 	pages, err := g.GetColumnPageReader(c.leaf)
 	if err != nil {
 		return nil, err
 	}
+	pages = &checkedPages{PageReader: pages, nullable: c.nullable}
+	if c.text && isPageText(meta) {
+		return newPageTexts(pages, c), nil
+	}
 	// There is no pool: the library takes from it to skip rows, and none are skipped.
-	return file.NewColumnReader(m.Schema.Column(c.leaf), &checkedPages{PageReader: pages, nullable: c.nullable}, memory.DefaultAllocator, nil), nil
+	return c.open(file.NewColumnReader(m.Schema.Column(c.leaf), pages, memory.DefaultAllocator, nil), c.nullable), nil
 }
 
 // checkedPages lets no page through over which the library would loop for ever: it asks a page for cells until it has

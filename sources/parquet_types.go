@@ -19,6 +19,7 @@ type parquetColumn struct {
 	Column
 	leaf     int // its number among the columns of the file
 	nullable bool
+	text     bool // strings or binary, as they are
 	open     opener
 }
 
@@ -36,6 +37,7 @@ func flatColumns(m *metadata.FileMetaData) (flat []parquetColumn, unreadable map
 		c := parquetColumn{Column: Column{Name: node.Name()}, leaf: s.ColumnIndexByNode(node)}
 		c.nullable = s.Column(c.leaf).MaxDefinitionLevel() > 0
 		c.Type, c.open = readable(s.Column(c.leaf))
+		c.text = leaf.PhysicalType() == parquet.Types.ByteArray && c.open != nil && arrow.IsBaseBinary(c.Type.ID())
 		if c.open == nil {
 			unreadable[node.Name()] = "values of type " + leaf.PhysicalType().String() + " as " + leaf.LogicalType().String() + " are not read"
 			continue
