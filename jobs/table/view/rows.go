@@ -227,7 +227,7 @@ func (r *rowReader) alone(s *stream) error {
 		return err
 	}
 	b, i, said := s.batch, int(s.row.at), s.row.said
-	row := Row{Identity: r.identity}
+	row := r.next()
 	if said.tier != tierSilent {
 		a := b.answer(i, said.status)
 		row.Answer = Answer{Status: a.status, RefreshFrom: a.refreshFrom, MappedAt: int64(b.mappedAt.Value(i)),
@@ -305,7 +305,8 @@ func (r *rowReader) life(rec record) (err error) {
 	if d.err != nil || int(rank) >= len(r.runs) {
 		return errDamagedSpill
 	}
-	row := Row{Identity: r.identity, Answer: r.answer}
+	row := r.next()
+	row.Answer = r.answer
 	from := len(r.arena)
 	if r.arena, row.HasID, err = decodeID(r.arena, rec.key[:len(rec.key)-orderLen]); err != nil {
 		return err
@@ -317,20 +318,28 @@ func (r *rowReader) life(rec record) (err error) {
 	return r.add(row, l, r.view.runs[rank], d)
 }
 
-// add adds a row of a run, with its life and the values of its kept columns.
-func (r *rowReader) add(row Row, l life, of *run, kept decoder) error {
+// next begins a row of the identity, in its place.
+func (r *rowReader) next() *Row {
+	if r.rows == nil {
+		r.rows = make([]Row, 0, flushRows)
+	}
+	n := len(r.rows)
+	r.rows = r.rows[:n+1]
+	row := &r.rows[n]
+	row.Identity, row.KeptRow = r.identity, n
+	return row
+}
+
+// add ends a row of a run, with its life and the values of its kept columns.
+func (r *rowReader) add(row *Row, l life, of *run, kept decoder) error {
 	if max(l.file, l.column) >= uint32(len(r.words)) {
 		r.words = r.view.words.all() // streams find more of them
 	}
 	if max(l.file, l.column) >= uint32(len(r.words)) {
 		return errDamagedSpill
 	}
-	if r.rows == nil {
-		r.rows = make([]Row, 0, flushRows)
-	}
-	row.Live, row.KeptRow = l.live, len(r.rows)
+	row.Live = l.live
 	row.SourceFile, row.SourceColumn, row.SourceRow = r.words[l.file], r.words[l.column], l.row
-	r.rows = append(r.rows, row)
 	if err := r.keepColumns(of, &kept); err != nil || !r.full() {
 		return err
 	}
