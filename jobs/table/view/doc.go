@@ -31,8 +31,9 @@
 // Each part of a run that is not sorted is copied next to the spill, which shows by its checksum whether it is what its
 // run wrote, and is read from there when the view is opened. Each row becomes a record of a sort that spills to disk.
 // Runs of kind compact and forget have each dataset in the order above, from part to part. They go past the sort: each
-// use of Rows copies and reads their parts, one of a dataset at a time, in a goroutine for each dataset, and merges their
-// records with the sorted ones. A row that is out of order is an error.
+// use of Rows copies and reads their parts, in two goroutines for each dataset, of which one copies the next part while the
+// other reads one. A row of which no other is of the same identity, as nearly all are, becomes a row of the view as it
+// is; others become records, which are merged with the sorted ones. A row that is out of order is an error.
 //
 // The records of an identity come together, mostly that of the answer that counts first. What they say of pairs is sorted
 // again, by pair and life, which is nothing to do for the most, with one record, and can spill too: memory does not grow
@@ -52,7 +53,8 @@
 // Memory is bounded by [Options], up to Memory*Memory/16 KiB of spill, which is 256 GB by default, and beyond which each
 // further Memory of records costs 16 KiB. In addition there are the current pages of a part, 1 MB of results or one row
 // that are not handed over yet, the names of input files, and while blocks are merged the largest record of each; each
-// dataset of a sorted run has its own pages, and 1 MB of records that are read ahead. OpenDue gives half of the memory,
+// dataset of a sorted run has its own pages, four batches that are read ahead, of 1 MB or one row each, and two parts on
+// disk. Rows of it share the memory of such a batch: who keeps one, keeps that. OpenDue gives half of the memory,
 // 32 MB at most, to the set of bits, and reads two parts at once. Nothing is allocated for a row, only for a batch.
 //
 // No file and no goroutine outlives Rows but the spill itself, and no file Close, nor an Open that failed; what a process

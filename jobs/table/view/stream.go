@@ -17,7 +17,7 @@ import (
 )
 
 // stream is the rows of one dataset of a sorted run, in order. One goroutine copies its parts, one ahead, and another
-// reads them, two batches ahead.
+// reads them, two batches ahead of the one that is taken.
 type stream struct {
 	run     *run
 	dataset string

@@ -14,7 +14,8 @@ import (
 type Options struct {
 	Memory int64  // bytes of records that are sorted at once, and of buffers to merge them; default 64 MB; each Rows a quarter more
 	Spill  string // the folder in which a folder for the spill is made; default that of the system
-	// AnswersOnly leaves source and kept columns out of the rows: whoever compares pairs and answers reads half as much.
+	// AnswersOnly leaves source and kept columns out of the rows, and does not read them: it is for those who compare pairs
+	// and answers. Runs whose kept columns do not fit together are an error all the same.
 	AnswersOnly bool
 }
 
