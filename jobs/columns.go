@@ -15,8 +15,12 @@ type Columns struct {
 	ID                                 string // the caller's row key; none when empty
 	Email, Phone, EmailHash, PhoneHash []string
 	PhoneRegionColumn                  string   // the country of a row's phones; none when empty
+	Country                            string   // of ID5: the column with the country of each row, or two letters, the country of all
+	KnownUIDs                          string   // of ID5: uids that are known for the row's person, which ID5 joins; none when empty
 	Keep                               []string // copied through
 	AllowRaw                           bool     // ID and Keep may name columns that hold emails or phones
+
+	emailsOnly bool // columns of phones are left out
 }
 
 // named returns the identifier columns that the user has named, with their forms.
@@ -61,8 +65,23 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		}
 		p.Identifiers = identifiers(found)
 	}
+	if c.emailsOnly {
+		if err := onlyEmails(&p); err != nil {
+			return p, why, err
+		}
+	}
 	if p.PhoneRegion, err = c.phoneRegion(&p); err != nil {
 		return p, nil, err
+	}
+	if p.Country, p.Everywhere, err = c.countryIn(in); err != nil {
+		return p, nil, err
+	}
+	if c.KnownUIDs != "" && len(in.Layout.Columns) > 0 {
+		column, err := columnOf(in, c.KnownUIDs)
+		if err != nil {
+			return p, nil, err
+		}
+		p.KnownUIDs = &column
 	}
 	if c.ID != "" {
 		if p.ID, err = columnOf(in, c.ID); err != nil {
@@ -98,6 +117,33 @@ func (c *Columns) phoneRegion(p *pipeline.Input) (*int, error) {
 			p.Source.Object.URI, c.PhoneRegionColumn, columnNames(p.Source))
 	}
 	return &column, nil
+}
+
+// onlyEmails leaves out columns of phones, of which there must be others then.
+func onlyEmails(p *pipeline.Input) error {
+	isPhone := func(id pipeline.Identifier) bool { return id.Form.Kind() == normalize.KindPhone }
+	emails := slices.DeleteFunc(slices.Clone(p.Identifiers), isPhone)
+	if len(emails) == 0 && len(p.Identifiers) > 0 {
+		return usagef("%s: column %s holds phones, and ID5 Partner Signals takes emails only; name a column of emails with --email or --email-hash (its columns are %s)",
+			p.Source.Object.URI, shown(p.Source.Layout.Columns[p.Identifiers[0].Column].Name), columnNames(p.Source))
+	}
+	p.Identifiers = emails
+	return nil
+}
+
+// countryIn finds the column with the country of each row. Two letters that are no column are the country of all rows.
+func (c *Columns) countryIn(in *sources.Input) (column *int, everywhere [2]byte, err error) {
+	if c.Country == "" || len(in.Layout.Columns) == 0 {
+		return nil, everywhere, nil
+	}
+	found, err := columnOf(in, c.Country)
+	if err == nil {
+		return &found, everywhere, nil
+	}
+	if everywhere, reason := normalize.ParseCountry(normalize.RawString(c.Country)); reason == normalize.ReasonNone {
+		return nil, everywhere, nil
+	}
+	return nil, everywhere, err
 }
 
 // maxIdentifiers is how many identifier columns an input may have: the pipeline numbers them in a byte.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mapper/client/objects"
+	"mapper/client/transport"
 	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/normalize"
@@ -49,7 +50,7 @@ func (c Compact) Run(ctx context.Context) (*Compacted, error) {
 	}
 	summary, err := c.compacted(ctx)
 	if summary == nil && err == nil {
-		j := &job{m, &compacting{options: m, about: about}, about.Service, about.Environment}
+		j := &job{Map: m, kind: &compacting{options: m, about: about}, service: about.Service, environment: about.Environment}
 		summary, err = j.run(ctx)
 	}
 	done := &Compacted{Summary: summary}
@@ -96,7 +97,7 @@ func (c *Compact) job(ctx context.Context) (*Map, table.About, error) {
 	m, err := Map{
 		Out: c.From, Store: c.Store, RunID: c.RunID, Compression: c.Compression, PartRows: c.PartRows, Memory: c.Memory,
 		// A part of a sorted run may be as large as it is worth: nothing is asked again after a crash.
-		PartInterval: time.Hour, Environment: about.Environment, Version: c.Version, Log: c.Log, Monitor: c.Monitor,
+		PartInterval: time.Hour, MaxInFlight: 1, Environment: about.Environment, Version: c.Version, Log: c.Log, Monitor: c.Monitor,
 	}.shared()
 	return &m, about, err
 }
@@ -116,23 +117,32 @@ func (c *Compact) removeOld(ctx context.Context) (*table.Waste, error) {
 
 // compacting is what is particular to a Compact.
 type compacting struct {
-	options *Map
-	about   table.About
+	options      *Map
+	about        table.About
+	refreshAfter time.Duration // of ID5: what the runs say that are replaced, for those to come
 }
 
 func (*compacting) name() string { return table.KindCompact }
 
-func (*compacting) asks() bool { return false }
+func (*compacting) asker(transport.Options) (asker, error) { return nil, nil }
 
 func (*compacting) ready(context.Context) error { return nil }
 
 func (*compacting) neverAsk() func(*normalize.ID) bool { return nil }
 
 func (c *compacting) settings() map[string]string {
-	return map[string]string{"kind": table.KindCompact, "service": c.about.Service, "environment": c.about.Environment}
+	settings := map[string]string{"kind": table.KindCompact, "service": c.about.Service, "environment": c.about.Environment}
+	if c.refreshAfter > 0 {
+		settings["refresh_after"] = c.refreshAfter.String()
+	}
+	return settings
 }
 
-func (*compacting) find(context.Context, *table.Table) ([]objects.Object, error) { return nil, nil }
+func (c *compacting) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
+	runs, err := t.Runs(ctx)
+	c.refreshAfter = refreshAfter(runs)
+	return nil, err
+}
 
 func (*compacting) draft(context.Context, *table.Plan, []objects.Object) ([]pipeline.Input, error) {
 	return nil, nil

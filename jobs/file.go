@@ -3,7 +3,10 @@ package jobs
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"mapper/client"
@@ -21,12 +24,14 @@ import (
 // text of a file without the blanks around it; $${ is a literal ${. A list of one may be written as its only item.
 // Relative paths are relative to the current directory, as they are in flags.
 type File struct {
-	Kind        string        `yaml:"kind"` // map or remap
+	Kind        string        `yaml:"kind"` // map, remap or signals
 	Service     uid2.Service  `yaml:"service"`
 	BaseURL     string        `yaml:"base_url"`
 	Environment string        `yaml:"environment"`
 	APIKey      client.Secret `yaml:"api_key"` // without it and the secret, the environment's are taken, as for map
 	SecretKey   client.Secret `yaml:"secret_key"`
+	Partner     string        `yaml:"partner"` // of ID5; without it and the token, the environment's are taken
+	Token       client.Secret `yaml:"token"`
 
 	Input         []string          `yaml:"input"`
 	Columns       FileColumns       `yaml:"columns"`
@@ -52,9 +57,10 @@ type File struct {
 	FullBase      bool              `yaml:"full_base"`
 	MaxRemoved    *float64          `yaml:"max_removed"`
 	Out           string            `yaml:"out"`
-	From          string            `yaml:"from"`     // of remap: the table
-	AsOf          time.Time         `yaml:"as_of"`    // of remap
-	MaxRows       int64             `yaml:"max_rows"` // of remap
+	From          string            `yaml:"from"`          // of remap: the table
+	RefreshAfter  time.Duration     `yaml:"refresh_after"` // of signals and remap
+	AsOf          time.Time         `yaml:"as_of"`         // of remap
+	MaxRows       int64             `yaml:"max_rows"`      // of remap
 	Compression   sinks.Compression `yaml:"compression"`
 	PartRows      int64             `yaml:"part_rows"`
 	PartBytes     Size              `yaml:"part_bytes"`
@@ -75,6 +81,8 @@ type FileColumns struct {
 	EmailHash         []string `yaml:"email_hash"`
 	PhoneHash         []string `yaml:"phone_hash"`
 	PhoneRegionColumn string   `yaml:"phone_region_column"`
+	Country           string   `yaml:"country"`    // of signals
+	KnownUIDs         string   `yaml:"known_uids"` // of signals
 	Keep              []string `yaml:"keep"`
 }
 
@@ -126,23 +134,37 @@ func (d *decoder) named(key string) string {
 	return ""
 }
 
-// keysOf are the keys that are for one kind of job alone; those of columns begin with columns.
-var keysOf = map[string][]string{
-	table.KindMap: {"input", "columns", "allow_raw", "phone_region", "format", "encoding", "delimiter", "quote", "no_header", "hygiene",
-		"max_invalid", "allow_empty", "limit", "incremental", "full_base", "max_removed", "out", "shard"},
-	table.KindRemap: {"from", "as_of", "max_rows"},
-}
+// kindsOf are the kinds of jobs that a key is for, where it is not for all.
+var kindsOf = func() map[string][]string {
+	const mapping, signals, remap = table.KindMap, table.KindSignals, table.KindRemap
+	kinds := map[string][]string{}
+	for _, of := range []struct {
+		keys  string
+		kinds []string
+	}{
+		{"input columns columns.id columns.email columns.email_hash columns.keep allow_raw format encoding delimiter quote no_header " +
+			"hygiene max_invalid allow_empty limit out shard", []string{mapping, signals}},
+		{"columns.phone columns.phone_hash columns.phone_region_column phone_region incremental full_base max_removed", []string{mapping}},
+		{"service api_key secret_key optout_recheck", []string{mapping, remap}},
+		{"columns.country columns.known_uids", []string{signals}},
+		{"partner token refresh_after", []string{signals, remap}},
+		{"from as_of max_rows", []string{remap}},
+	} {
+		for key := range strings.FieldsSeq(of.keys) {
+			kinds[key] = of.kinds
+		}
+	}
+	return kinds
+}()
 
 // check finds what no single value shows: what is missing or of another kind, and what the job itself refuses.
 func (d *decoder) check() error {
 	if d.file.Kind == "" {
 		return usagef("%s: no kind; write kind: map", d.path)
 	}
-	for kind, keys := range keysOf {
-		for _, key := range keys {
-			if given, ok := d.given[key]; ok && kind != d.file.Kind {
-				return usagef("%s: key %q is for jobs of kind %s, and this one is of kind %s", given.where, key, kind, d.file.Kind)
-			}
+	for _, key := range slices.Sorted(maps.Keys(d.given)) {
+		if kinds, some := kindsOf[key]; some && !slices.Contains(kinds, d.file.Kind) {
+			return usagef("%s: key %q is for jobs of kind %s, and this one is of kind %s", d.given[key].where, key, strings.Join(kinds, " and "), d.file.Kind)
 		}
 	}
 	var err error
@@ -151,11 +173,16 @@ func (d *decoder) check() error {
 		return usagef("%s: no from; name the folder or URL of the table to map again", d.path)
 	case d.file.Kind == table.KindRemap:
 		r := d.file.Remap()
-		_, err = r.withDefaults()
+		if err = r.check(); err == nil {
+			_, err = r.shared()
+		}
 	case len(d.file.Input) == 0:
 		return usagef("%s: no input; name files, folders, globs or URLs, or - for standard input", d.path)
 	case d.file.Out == "":
 		return usagef("%s: no out; name the folder or URL of the table to write into", d.path)
+	case d.file.Kind == table.KindSignals:
+		s := d.file.Signals()
+		_, err = s.withDefaults()
 	default:
 		_, err = d.file.Map().withDefaults()
 	}
@@ -178,6 +205,7 @@ func (f *File) Map() Map {
 		Columns: Columns{
 			ID: f.Columns.ID, Email: f.Columns.Email, Phone: f.Columns.Phone, EmailHash: f.Columns.EmailHash, PhoneHash: f.Columns.PhoneHash,
 			PhoneRegionColumn: f.Columns.PhoneRegionColumn, Keep: f.Columns.Keep, AllowRaw: f.AllowRaw,
+			Country: f.Columns.Country, KnownUIDs: f.Columns.KnownUIDs,
 		},
 		Suppress: f.Suppress, Incremental: f.Incremental, OptoutRecheck: f.OptoutRecheck, FullBase: f.FullBase, MaxRemoved: f.MaxRemoved,
 		PhoneRegion: f.PhoneRegion, Hygiene: f.Hygiene,
@@ -194,18 +222,23 @@ func (f *File) Map() Map {
 
 // Remap returns the job that a file of kind remap describes.
 func (f *File) Remap() Remap {
-	r := Remap{Map: f.Map(), AsOf: f.AsOf, MaxRows: f.MaxRows}
+	r := Remap{Map: f.Map(), ID5: f.id5(), AsOf: f.AsOf, MaxRows: f.MaxRows}
 	r.Out = f.From
 	return r
+}
+
+// Signals returns the job that a file of kind signals describes.
+func (f *File) Signals() Signals { return Signals{Map: f.Map(), ID5: f.id5()} }
+
+func (f *File) id5() ID5 {
+	return ID5{Partner: f.Partner, Token: f.Token, RefreshAfter: f.RefreshAfter}
 }
 
 // parseKind reads the kind of job that a file is of.
 func parseKind(text string) error {
 	switch text {
-	case table.KindMap, table.KindRemap:
+	case table.KindMap, table.KindRemap, table.KindSignals:
 		return nil
-	case "signals":
-		return usagef("%s is not there yet; the kinds that are there are map and remap", text)
 	}
 	return usagef("%q is none of map, remap, signals", text)
 }

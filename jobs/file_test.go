@@ -112,18 +112,21 @@ fresh: ${YES}
 
 // TestFileReachesEveryField: whatever a job can be told, a file can tell it.
 func TestFileReachesEveryField(t *testing.T) {
-	all := reflect.ValueOf(func() jobs.Map {
-		share, none := 0.5, 0
-		f := jobs.File{MaxInvalid: &share, MaxRemoved: &share, MaxPoison: &none}
-		fill(t, reflect.ValueOf(&f).Elem())
-		return f.Map()
-	}())
+	share, none := 0.5, 0
+	f := jobs.File{MaxInvalid: &share, MaxRemoved: &share, MaxPoison: &none}
+	fill(t, reflect.ValueOf(&f).Elem())
 	surroundings := " Stdin Store Version Log Monitor Now "
-	for i := range all.NumField() {
-		name := all.Type().Field(i).Name
-		if all.Field(i).IsZero() != strings.Contains(surroundings, " "+name+" ") {
-			t.Errorf("field %s of Map: no setting of a file reaches it, or it is no surrounding", name)
+	for _, job := range []any{f.Map(), f.Remap(), f.Signals()} {
+		all := reflect.ValueOf(job)
+		for i := range all.NumField() {
+			name := all.Type().Field(i).Name
+			if all.Field(i).IsZero() != strings.Contains(surroundings, " "+name+" ") {
+				t.Errorf("field %s of %T: no setting of a file reaches it, or it is no surrounding", name, job)
+			}
 		}
+	}
+	if as := reflect.ValueOf(f.Signals().ID5); as.Field(0).IsZero() || as.Field(1).IsZero() || as.Field(2).IsZero() {
+		t.Errorf("%+v: no setting of a file reaches a field", as)
 	}
 }
 
@@ -237,8 +240,8 @@ func TestFileErrors(t *testing.T) {
 		"no kind":                 {"input: a\nout: b", nil, `job.yaml: no kind; write kind: map`},
 		"no input":                {"kind: map\nout: b", nil, `job.yaml: no input; name files, folders, globs or URLs, or - for standard input`},
 		"no out":                  {"kind: map\ninput: b", nil, `job.yaml: no out; name the folder or URL of the table to write into`},
-		"kind to come":            {"out: b\nfrom: ids\nkind: signals", nil, `job.yaml:3: kind signals is not there yet; the kinds that are there are map and remap`},
-		"key of another kind":     {"out: b\nfrom: ids\nkind: remap", nil, `job.yaml:1: key "out" is for jobs of kind map, and this one is of kind remap`},
+		"columns of a kind":       {"out: b\nkind: signals\ncolumns: {phone: p}", nil, `job.yaml:3: key "columns.phone" is for jobs of kind map, and this one is of kind signals`},
+		"key of another kind":     {"out: b\nfrom: ids\nkind: remap", nil, `job.yaml:1: key "out" is for jobs of kind map and signals, and this one is of kind remap`},
 		"no from":                 {"kind: remap", nil, `job.yaml: no from; name the folder or URL of the table to map again`},
 		"no time":                 {"kind: remap\nfrom: ids\nas_of: tomorrow", nil, `job.yaml:3: as_of "tomorrow" is no time; write 2026-11-22T06:00:00Z, or 2026-11-22 for the beginning of that day in UTC`},
 		"kind":                    {"out: b\nkind: mop", nil, `job.yaml:2: kind "mop" is none of map, remap, signals`},

@@ -40,14 +40,14 @@ func (f Forget) Run(ctx context.Context) (*Forgotten, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := readIdentifiers(ctx, stdin, identifierReading{Stdin: f.Identifiers, Memory: m.Memory / 4})
+	list, err := readIdentifiers(ctx, stdin, identifierReading{Stdin: f.Identifiers, Profile: profileOf(about.Service), Memory: m.Memory / 4})
 	if err != nil {
 		return nil, err
 	}
 	if list.Len() == 0 {
 		return nil, usagef("no identifier to forget; write them to standard input, one a line")
 	}
-	j := &job{m, &forgetting{compacting{m, about}, list}, about.Service, about.Environment}
+	j := &job{Map: m, kind: &forgetting{compacting{options: m, about: about}, list}, service: about.Service, environment: about.Environment}
 	summary, err := j.run(ctx)
 	done := &Forgotten{Summary: summary, Identifiers: list.Len(), Beyond: beyond}
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -72,8 +73,11 @@ func (m *Map) look(ctx context.Context, o objects.Object) (p pipeline.Input, why
 func (m *Map) reopen(p *table.Plan) []pipeline.Input {
 	inputs := make([]pipeline.Input, 0, len(p.Inputs))
 	for _, in := range p.Inputs {
-		inputs = append(inputs, pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{Store: m.Store}), ID: in.ID,
-			AllowRaw: m.Columns.AllowRaw, NamedPhone: namedPhone(in.Layout), Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
+		input := pipeline.Input{Source: sources.Reopen(in.Object, in.Layout, sources.Options{Store: m.Store}), ID: in.ID,
+			AllowRaw: m.Columns.AllowRaw, NamedPhone: namedPhone(in.Layout), Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion,
+			Country: in.Country, KnownUIDs: in.KnownUIDs, Keep: in.Keep}
+		copy(input.Everywhere[:], in.Everywhere)
+		inputs = append(inputs, input)
 	}
 	return inputs
 }
@@ -93,7 +97,7 @@ func (m *mapping) draft(ctx context.Context, p *table.Plan, found []objects.Obje
 		if len(in.Source.Layout.Columns) > 0 {
 			filled++
 		}
-		p.Inputs = append(p.Inputs, table.PlannedInput{Object: found[i], Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Keep: in.Keep})
+		p.Inputs = append(p.Inputs, table.PlannedInput{Object: found[i], Layout: in.Source.Layout, ID: in.ID, Identifiers: in.Identifiers, PhoneRegion: in.PhoneRegion, Country: in.Country, Everywhere: strings.Trim(string(in.Everywhere[:]), "\x00"), KnownUIDs: in.KnownUIDs, Keep: in.Keep})
 	}
 	switch {
 	case filled == 0 && !m.AllowEmpty && len(found) == 1:
@@ -104,7 +108,7 @@ func (m *mapping) draft(ctx context.Context, p *table.Plan, found []objects.Obje
 	if m.Incremental {
 		p.AsOf = m.asOf()
 	}
-	return inputs, checkKept(inputs)
+	return inputs, checkKept(p, inputs)
 }
 
 // asOf is the time in whole milliseconds, as answers have it.
@@ -114,10 +118,10 @@ func (m *Map) asOf() *time.Time {
 }
 
 // checkKept finds what is wrong with the kept columns before anything is planned.
-func checkKept(inputs []pipeline.Input) error {
+func checkKept(p *table.Plan, inputs []pipeline.Input) error {
 	kept, err := keptFields(inputs)
 	if err == nil {
-		_, err = sinks.New(objects.Nowhere(), "plan", sinks.Options{Kept: kept})
+		_, err = sinks.New(objects.Nowhere(), "plan", sinks.Options{Network: networkOf(p.Service), Kept: kept})
 		if err != nil {
 			err = usagef("--keep: %v", err)
 		}
@@ -127,7 +131,7 @@ func checkKept(inputs []pipeline.Input) error {
 
 // writer returns the sink of a run.
 func (j *job) writer(t *table.Table, run string, kept []arrow.Field) (*sinks.Writer, error) {
-	return sinks.New(t.Bucket, run, sinks.Options{Compression: j.Compression, Kept: kept, CreatedBy: "mapper " + j.Version})
+	return sinks.New(t.Bucket, run, sinks.Options{Network: networkOf(j.service), Compression: j.Compression, Kept: kept, CreatedBy: "mapper " + j.Version})
 }
 
 // keptFields returns the kept columns, which have to be the same in all inputs.

@@ -11,7 +11,6 @@ import (
 
 	"mapper/client/objects"
 	"mapper/client/transport"
-	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/normalize"
 	"mapper/pipeline"
@@ -31,8 +30,8 @@ type kind interface {
 	name() string
 	// ready reads what the job needs beside its inputs.
 	ready(ctx context.Context) error
-	// asks says whether a service is asked.
-	asks() bool
+	// asker returns who asks the service; nil is nobody.
+	asker(o transport.Options) (asker, error)
 	// settings are the settings that change rows. They make up the identity of a job, with its inputs.
 	settings() map[string]string
 	// find returns the inputs that the job names, if none of them has to do with its output.
@@ -82,7 +81,7 @@ func (j *job) run(ctx context.Context) (*Summary, error) {
 		}
 	}
 	retries := &retryLog{log: j.Log}
-	api, err := j.client(retries)
+	api, err := j.connected(retries)
 	if err != nil {
 		return nil, err
 	}
@@ -138,32 +137,16 @@ func committed(ctx context.Context, t *table.Table, id string) (*table.Manifest,
 	return manifest, t.Finish(ctx, manifest)
 }
 
-// client returns who asks, or nil when nobody does.
-func (j *job) client(retries *retryLog) (*uid2.Client, error) {
-	if !j.asks() {
-		return nil, nil
-	}
-	return uid2.New(uid2.Options{
-		Service:          j.Service,
-		BaseURL:          j.BaseURL,
-		APIKey:           j.APIKey,
-		ClientSecret:     j.ClientSecret,
-		APIKeyName:       j.APIKeyName,
-		ClientSecretName: j.ClientSecretName,
-		MaxBatch:         j.MaxBatch,
-		MaxPoison:        j.MaxPoison,
-		Version:          j.Version,
-		Now:              j.Now,
-		Logger:           j.Log,
-		Transport: transport.Options{
-			MaxInFlight: j.inFlight(),
-			MaxRPS:      j.rps(),
-			GiveUpAfter: j.GiveUpAfter,
-			OnRetry:     retries.repeat,
-			OnAttempt: func(a transport.Attempt) {
-				retries.attempt(a)
-				j.Monitor.attempt(a)
-			},
+// connected returns who asks the service; nil is nobody.
+func (j *job) connected(retries *retryLog) (asker, error) {
+	return j.asker(transport.Options{
+		MaxInFlight: j.inFlight(),
+		MaxRPS:      j.rps(),
+		GiveUpAfter: j.GiveUpAfter,
+		OnRetry:     retries.repeat,
+		OnAttempt: func(a transport.Attempt) {
+			retries.attempt(a)
+			j.Monitor.attempt(a)
 		},
 	})
 }
@@ -174,7 +157,8 @@ func (j *job) pipelineOptions(r *run) pipeline.Options {
 		maxInvalid = nil // it is of the whole run, which is known when the last shard commits
 	}
 	return pipeline.Options{
-		Normalize:    normalize.Options{NoHygiene: j.Hygiene == HygieneOff, Region: j.PhoneRegion},
+		Normalize:    normalize.Options{Profile: profileOf(j.service), NoHygiene: j.Hygiene == HygieneOff, Region: j.PhoneRegion},
+		Incomparable: j.service == serviceID5,
 		Shard:        j.Shard.K,
 		MaxBatch:     j.MaxBatch,
 		MaxInFlight:  j.inFlight(),

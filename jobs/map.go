@@ -14,6 +14,7 @@ import (
 
 	"mapper/client"
 	"mapper/client/objects"
+	"mapper/client/transport"
 	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/normalize"
@@ -100,21 +101,21 @@ const minMemory = 32_000_000
 
 // withDefaults fills in what is left out, and refuses what cannot be meant.
 func (m Map) withDefaults() (Map, error) {
-	m, err := m.shared()
-	if err != nil {
-		return m, err
+	m, err := m.forUID2()
+	if err == nil {
+		m, err = m.shared()
 	}
-	return m, m.checkReading()
+	if err == nil {
+		err = m.checkReading()
+	}
+	if c := &m.Columns; err == nil && c.Country+c.KnownUIDs != "" {
+		err = settingf("country", "and --known-uids are for ID5 Partner Signals")
+	}
+	return m, err
 }
 
 // shared is withDefaults for what a Map has in common with other jobs.
 func (m Map) shared() (Map, error) {
-	if m.BaseURL == "" {
-		m.BaseURL = m.Service.Production()
-	}
-	if m.Environment == "" {
-		m.Environment = uid2.Environment(m.Service, m.BaseURL)
-	}
 	if m.Memory == 0 {
 		m.Memory = DefaultMemory
 	}
@@ -129,12 +130,6 @@ func (m Map) shared() (Map, error) {
 		return m, &UsageError{setting: m.misread(), message: err.Error()}
 	}
 	m.Encoding, m.Delimiter, m.Quote = read.Encoding, read.Delimiter, read.Quote
-	if m.MaxBatch == 0 {
-		m.MaxBatch = uid2.MaxItems
-	}
-	if m.MaxInFlight == 0 {
-		m.MaxInFlight = 20
-	}
 	if m.OptoutRecheck == 0 {
 		m.OptoutRecheck = DefaultOptoutRecheck
 	}
@@ -174,15 +169,10 @@ func (m *Map) misread() string {
 }
 
 func (m *Map) check() error {
-	if err := checkBaseURL(m.Service, m.BaseURL); err != nil {
-		return err
-	}
 	switch {
 	case m.RunID != "" && !table.ValidRunID(m.RunID):
 		return settingf("run_id", "%q is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit", m.RunID)
-	case m.MaxBatch < 1 || m.MaxBatch > uid2.MaxItems:
-		return settingf("max_batch", "%d: a request takes 1 to %d identities", m.MaxBatch, uid2.MaxItems)
-	case m.MaxInFlight < 1:
+	case m.MaxInFlight < 0:
 		return settingf("max_in_flight", "%d: at least 1", m.MaxInFlight)
 	case m.MaxInvalid != nil && !(*m.MaxInvalid >= 0 && *m.MaxInvalid <= 1):
 		return settingf("max_invalid", "%g is a share, from 0 to 1", *m.MaxInvalid)
@@ -254,7 +244,7 @@ func (m Map) Run(ctx context.Context) (*Summary, error) {
 	if err := m.checkOut(); err != nil {
 		return nil, err
 	}
-	j := &job{&m, &mapping{Map: &m}, m.Service.String(), m.Environment}
+	j := &job{Map: &m, kind: &mapping{Map: &m}, service: m.Service.String(), environment: m.Environment}
 	summary, err := j.run(ctx)
 	return summary, m.advised(err)
 }
@@ -267,22 +257,22 @@ type mapping struct {
 
 func (*mapping) name() string { return table.KindMap }
 
-func (*mapping) asks() bool { return true }
+func (m *mapping) asker(o transport.Options) (asker, error) { return m.askUID2(o) }
 
 func (m *mapping) ready(ctx context.Context) (err error) {
-	m.suppressed, err = m.suppression(ctx)
+	m.suppressed, err = m.suppression(ctx, normalize.UID2)
 	return err
 }
 
 // suppression reads the identifiers that are never to be asked; nil when there are none.
-func (m *Map) suppression(ctx context.Context) (*identitySet, error) {
+func (m *Map) suppression(ctx context.Context, profile normalize.Profile) (*identitySet, error) {
 	if m.Suppress == "" {
 		return nil, nil
 	}
 	if m.Suppress == stdin {
 		return nil, settingf("suppress", "- is no list that can be read again; name a file or a URL")
 	}
-	return readIdentifiers(ctx, m.Suppress, identifierReading{Store: m.Store, Memory: m.Memory / 4})
+	return readIdentifiers(ctx, m.Suppress, identifierReading{Store: m.Store, Profile: profile, Memory: m.Memory / 4})
 }
 
 func (m *mapping) neverAsk() func(*normalize.ID) bool { return memberOf(m.suppressed) }

@@ -148,9 +148,9 @@ func writePeople(t testing.TB, rows int) string {
 
 // output is a row of a dataset, as far as the tests look at it.
 type output struct {
-	id, kind, hash, uid, previous, reason, raw, by, column, change, former string
-	row                                                                    int64
-	refresh, at                                                            arrow.Timestamp
+	id, kind, hash, uid, previous, reason, raw, by, column, change, former, country string
+	row                                                                             int64
+	refresh, at                                                                     arrow.Timestamp
 }
 
 // outputs reads the live rows of a dataset, part by part.
@@ -232,7 +232,7 @@ func outputOf(rec arrow.Record, i int) output {
 	return output{
 		id: text("id"), kind: text("identity_type"), hash: text("identity_hash"), uid: text("current_uid"),
 		previous: text("previous_uid"), reason: text("reason"), raw: text("raw_reason"), by: text("rejected_by"),
-		column: text("source_column"), change: text("change"), former: text("former_uid"), row: row, refresh: stamp("refresh_from"), at: stamp("mapped_at"),
+		column: text("source_column"), change: text("change"), former: text("former_uid"), country: text("country"), row: row, refresh: stamp("refresh_from"), at: stamp("mapped_at"),
 	}
 }
 

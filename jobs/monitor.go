@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mapper/client/transport"
-	"mapper/client/uid2"
 	"mapper/pipeline"
 	"mapper/sinks"
 )
@@ -35,7 +34,7 @@ type running struct {
 	total       int64
 	memory      int64
 	maxInFlight int
-	api         *uid2.Client
+	api         asker // nil: nobody is asked
 }
 
 // Snapshot is what a job is doing at one moment.
@@ -53,18 +52,18 @@ type Snapshot struct {
 // Totals is what a job has done since this process began, and its limits. Counts never fall. They are read one
 // after the other while the job goes on, so they add up only when it has ended.
 type Totals struct {
-	Lines       int64          // data rows and malformed lines
-	Mapped      int64          // identifiers
-	Unmapped    sinks.ByReason // identifiers, and malformed lines
-	Parts       int64          // sealed
-	InputSize   int64          // bytes of all inputs; this and what follows is negative when it is unknown
-	InputRead   int64          // of them read, in earlier processes too
-	Memory      int64          // byte budget
-	MaxInFlight int            // requests at once
-	Service     uid2.Stats     // what the service was asked for
+	Lines       int64           // data rows and malformed lines
+	Mapped      int64           // identifiers
+	Unmapped    sinks.ByReason  // identifiers, and malformed lines
+	Parts       int64           // sealed
+	InputSize   int64           // bytes of all inputs; this and what follows is negative when it is unknown
+	InputRead   int64           // of them read, in earlier processes too
+	Memory      int64           // byte budget
+	MaxInFlight int             // requests at once
+	Service     transport.Stats // what the service was asked for
 }
 
-func (m *Monitor) begin(job *Map, inputs []pipeline.Input, last pipeline.Part, api *uid2.Client) {
+func (m *Monitor) begin(job *Map, inputs []pipeline.Input, last pipeline.Part, api asker) {
 	r := &running{api: api, before: last.Cursor.Lines, memory: job.Memory, maxInFlight: job.inFlight()}
 	for _, in := range inputs {
 		from, to := in.Source.Span()
@@ -131,9 +130,9 @@ func (m *Monitor) Totals() Totals {
 }
 
 // usage is what the service was asked for.
-func (r *running) usage() uid2.Stats {
+func (r *running) usage() transport.Stats {
 	if r.api == nil {
-		return uid2.Stats{} // a plan asks nobody
+		return transport.Stats{} // a plan asks nobody
 	}
 	return r.api.Stats()
 }

@@ -88,7 +88,7 @@ func CheckGiven(name, text string) error {
 		if text == "" {
 			return usagef("is empty; give none if nothing is quoted")
 		}
-	case "max_batch", "max_in_flight", "part_rows", "give_up_after", "part_interval", "max_rps", "optout_recheck", "max_rows":
+	case "max_batch", "max_in_flight", "part_rows", "give_up_after", "part_interval", "max_rps", "optout_recheck", "max_rows", "refresh_after":
 		if strings.Trim(text, "0s.") == "" {
 			return usagef("0: leave it out to have its default")
 		}

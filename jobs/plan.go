@@ -12,7 +12,6 @@ import (
 	"mapper/client"
 	"mapper/client/objects"
 	"mapper/jobs/table"
-	"mapper/normalize"
 	"mapper/pipeline"
 	"mapper/sinks"
 	"mapper/sources"
@@ -68,13 +67,18 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 			return nil, err
 		}
 	}
-	j := &job{&m, &mapping{Map: &m}, m.Service.String(), m.Environment}
-	return j.estimate(ctx, func(e *Estimate, r *run) error {
-		found, err := m.list(ctx)
+	j := &job{Map: &m, kind: &mapping{Map: &m}, service: m.Service.String(), environment: m.Environment}
+	return j.estimate(ctx, j.lookInto(ctx))
+}
+
+// lookInto returns what finds out what a job with inputs would read.
+func (j *job) lookInto(ctx context.Context) func(*Estimate, *run) error {
+	return func(e *Estimate, r *run) error {
+		found, err := j.list(ctx)
 		if err != nil {
 			return err
 		}
-		looked, err := m.lookAtAll(ctx, found)
+		looked, err := j.lookAtAll(ctx, found)
 		if err != nil {
 			return err
 		}
@@ -83,26 +87,11 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 			r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
 			e.addInput(l)
 		}
-		if !m.Incremental {
+		if !j.Incremental {
 			return nil
 		}
 		return r.onto(ctx, j)
-	})
-}
-
-// Plan says what the job would do. It needs no credentials.
-func (r Remap) Plan(ctx context.Context) (*Estimate, error) {
-	m, err := r.withDefaults()
-	if err != nil {
-		return nil, err
 	}
-	j := r.job(&m)
-	return j.estimate(ctx, func(_ *Estimate, run *run) error {
-		if _, err := j.draft(ctx, &run.plan, nil); err != nil {
-			return err
-		}
-		return run.onto(ctx, j)
-	})
 }
 
 // estimate counts what a job would do; look finds out what it would read.
@@ -155,7 +144,7 @@ func (j *job) count(ctx context.Context, r *run, asked *unasked) (err error) {
 			err = closed
 		}
 	}()
-	w, err := sinks.New(objects.Nowhere(), "plan", sinks.Options{Compression: sinks.CompressionNone, Kept: kept})
+	w, err := sinks.New(objects.Nowhere(), "plan", sinks.Options{Network: networkOf(j.service), Compression: sinks.CompressionNone, Kept: kept})
 	if err != nil {
 		return usagef("--keep: %v", err)
 	}
@@ -170,9 +159,9 @@ func (j *job) count(ctx context.Context, r *run, asked *unasked) (err error) {
 type unasked struct{ requests atomic.Int64 }
 
 // Map answers nothing.
-func (u *unasked) Map(_ context.Context, ids []normalize.ID, answers *client.Answers) error {
+func (u *unasked) Map(_ context.Context, asks *pipeline.Asks, answers *client.Answers) error {
 	u.requests.Add(1)
-	answers.Reset(len(ids))
+	answers.Reset(len(asks.IDs))
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"mapper/client/objects"
+	"mapper/client/transport"
+	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/normalize"
@@ -19,56 +21,119 @@ import (
 // has come, or when it was opted out or called invalid by the service longer ago than OptoutRecheck; and only as long as
 // a pair of it is live. What has been answered is not due any more, so there is no mark of how far a remap got.
 //
+// Of a table of ID5 it asks with hash and country, and never with known uids, which are not stored. There RefreshAfter, by
+// default that of the table's latest signals run, is the age of the uids that are due next.
+//
 // Of the Map's fields those about inputs mean nothing here: Inputs, Format and how to read, Columns, PhoneRegion,
-// Hygiene, Limit, Shard, MaxInvalid, AllowEmpty, Incremental and FullBase.
+// Hygiene, Limit, Shard, MaxInvalid, AllowEmpty, Incremental and FullBase. The Service is the table's; another one than
+// UID2, which is the zero value, is compared with it.
 type Remap struct {
 	Map
+	ID5               // for tables of ID5
 	AsOf    time.Time // due until when; default now
 	MaxRows int64     // no further identity is taken up once so many rows are; 0 is all
 }
 
 // Run runs the job, as [Map.Run] does.
 func (r Remap) Run(ctx context.Context) (*Summary, error) {
-	m, err := r.withDefaults()
+	j, err := r.job(ctx)
 	if err != nil {
 		return nil, err
 	}
-	summary, err := r.job(&m).run(ctx)
-	return summary, m.advised(err)
+	summary, err := j.run(ctx)
+	return summary, j.advised(err)
 }
 
-// job returns the job with its options, which have their defaults.
-func (r *Remap) job(options *Map) *job {
-	return &job{options, &remapping{Remap: r, options: options}, options.Service.String(), options.Environment}
-}
-
-func (r *Remap) withDefaults() (Map, error) {
-	m, err := r.shared()
-	switch {
-	case err != nil:
-	case m.Out == "":
-		err = usagef("no table; name it with --from")
-	case r.MaxRows < 0:
-		err = settingf("max_rows", "%d: it cannot be negative", r.MaxRows)
-	case !r.AsOf.IsZero() && r.AsOf.Before(time.Unix(0, 0)):
-		err = settingf("as_of", "%s: it is before 1970", r.AsOf.Format(time.RFC3339))
+// Plan says what the job would do. It needs no credentials.
+func (r Remap) Plan(ctx context.Context) (*Estimate, error) {
+	j, err := r.job(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	return j.estimate(ctx, func(_ *Estimate, run *run) error {
+		if _, err := j.draft(ctx, &run.plan, nil); err != nil {
+			return err
+		}
+		return run.onto(ctx, j)
+	})
+}
+
+// TableService returns the name of the service that the table is of, whose credentials the job needs.
+func (r *Remap) TableService(ctx context.Context) (string, error) {
+	if err := r.checkFrom(); err != nil {
+		return "", err
+	}
+	store := r.Store
+	if store == nil {
+		store = &objects.Store{GiveUpAfter: r.GiveUpAfter}
+		defer store.Close()
+	}
+	_, about, err := openAbout(ctx, store, r.Out)
+	return about.Service, err
+}
+
+// job returns the job, whose options have their defaults.
+func (r *Remap) job(ctx context.Context) (*job, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	service, err := r.TableService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := r.Map
+	k := &remapping{Remap: r}
+	if service == serviceID5 && m.Service == uid2.UID2 {
+		m, err = m.forID5(&r.ID5)
+		k.connect = func(o transport.Options) (asker, error) { return m.askID5(&r.ID5, o) }
+	} else {
+		if of, wrong := uid2.ParseService(service); wrong == nil && m.Service == uid2.UID2 {
+			m.Service = of
+		}
+		service = m.Service.String()
+		m, err = m.forUID2()
+		k.connect = m.askUID2
+	}
+	if err == nil {
+		m, err = m.shared()
+	}
+	k.options, k.service = &m, service
+	return &job{Map: &m, kind: k, service: service, environment: m.Environment}, err
+}
+
+func (r *Remap) checkFrom() error {
+	if r.Out == "" {
+		return usagef("no table; name it with --from")
+	}
+	return nil
+}
+
+// check looks at what is said, as far as that can be done without the table.
+func (r *Remap) check() error {
+	switch {
+	case r.MaxRows < 0:
+		return settingf("max_rows", "%d: it cannot be negative", r.MaxRows)
+	case !r.AsOf.IsZero() && r.AsOf.Before(time.Unix(0, 0)):
+		return settingf("as_of", "%s: it is before 1970", r.AsOf.Format(time.RFC3339))
+	}
+	return r.checkFrom()
 }
 
 // remapping is what is particular to a Remap.
 type remapping struct {
 	*Remap
 	options    *Map // with their defaults
+	service    string
+	connect    func(transport.Options) (asker, error)
 	suppressed *identitySet
 }
 
 func (*remapping) name() string { return table.KindRemap }
 
-func (*remapping) asks() bool { return true }
+func (r *remapping) asker(o transport.Options) (asker, error) { return r.connect(o) }
 
 func (r *remapping) ready(ctx context.Context) (err error) {
-	r.suppressed, err = r.options.suppression(ctx)
+	r.suppressed, err = r.options.suppression(ctx, profileOf(r.service))
 	return err
 }
 
@@ -82,19 +147,35 @@ func (r *remapping) settings() map[string]string {
 	}
 	return map[string]string{
 		"kind":           table.KindRemap,
-		"service":        r.options.Service.String(),
 		"environment":    r.options.Environment,
 		"as_of":          asOf,
 		"max_rows":       fmt.Sprint(r.MaxRows),
 		"optout_recheck": r.options.OptoutRecheck.String(),
 		"suppress":       digestOf(r.suppressed),
+		"refresh_after":  r.RefreshAfter.String(),
 	}
 }
 
-// find has nothing to find: the table is what is read.
+// find has nothing to find: the table is what is read. It may say how long answers of ID5 are good for.
 func (r *remapping) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
-	_, err := aboutOf(ctx, t)
+	if r.service != serviceID5 || r.RefreshAfter > 0 {
+		return nil, nil
+	}
+	runs, err := t.Runs(ctx)
+	r.RefreshAfter = refreshAfter(runs)
 	return nil, err
+}
+
+// refreshAfter returns the age from which on uids are due, by the word of the latest run that says so.
+func refreshAfter(runs []table.Run) (age time.Duration) {
+	latest := int64(-1)
+	for _, run := range table.Live(runs) {
+		said, none := time.ParseDuration(run.Manifest.Job["refresh_after"])
+		if none == nil && run.Manifest.Seq > latest {
+			latest, age = run.Manifest.Seq, said
+		}
+	}
+	return age
 }
 
 func (r *remapping) draft(_ context.Context, p *table.Plan, _ []objects.Object) ([]pipeline.Input, error) {

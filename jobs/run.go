@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/pipeline"
@@ -22,7 +21,7 @@ type run struct {
 	inputs  []pipeline.Input // what the shard reads
 	chain   *table.Chain     // of the shard
 	resumed int              // links of the chain that earlier processes have made
-	api     *uid2.Client
+	api     asker            // nil: nobody is asked
 	status  Status
 	result  *table.Manifest // once it is committed
 	lease   *table.Lease

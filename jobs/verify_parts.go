@@ -19,6 +19,7 @@ import (
 
 // tally is what the parts of a run hold, counted again.
 type tally struct {
+	network     sinks.Network
 	refreshRows int64
 	byFile      map[string]*pipeline.Counts // Mapped and Unmapped alone, by source_file
 }
@@ -26,7 +27,7 @@ type tally struct {
 // parts reads all parts of a run, and compares what they hold together with the manifest if all could be read. It says
 // how many are gone that nobody needs any more.
 func (v *Verification) parts(ctx context.Context, t *table.Table, r table.Run) (removed int64, err error) {
-	sum := tally{byFile: map[string]*pipeline.Counts{}}
+	sum := tally{network: networkOf(r.Manifest.Service), byFile: map[string]*pipeline.Counts{}}
 	named, whole := map[string]bool{}, true
 	for _, part := range r.Manifest.Parts {
 		if named[part.Path] {
@@ -76,7 +77,7 @@ func (v *Verification) part(ctx context.Context, t *table.Table, part *sinks.Fil
 	if size != part.Bytes || hex.EncodeToString(hash.Sum(nil)) != part.SHA256 {
 		return fmt.Errorf("%s: its content is not what was written (%d bytes of %d)", uri, size, part.Bytes)
 	}
-	got, err := sinks.Recount(uri, r, size, sinks.NetworkUID2, part.Dataset)
+	got, err := sinks.Recount(uri, r, size, sum.network, part.Dataset)
 	if err != nil {
 		return err
 	}

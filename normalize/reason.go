@@ -36,6 +36,8 @@ const (
 	ReasonHashLength    // base64 or hex of more or less than 32 bytes
 	ReasonHashAlphabet  // neither base64 nor hex
 
+	ReasonCountry // what the row names as its country is not two letters
+
 	// Reasons is how many reasons there are, for arrays indexed by Reason.
 	Reasons
 )
@@ -69,6 +71,8 @@ var reasonTexts = [Reasons]string{
 	ReasonHashNotHex:    "hash: 64 characters, not all hex digits",
 	ReasonHashLength:    "hash: not 32 bytes",
 	ReasonHashAlphabet:  "hash: not base64 or hex",
+
+	ReasonCountry: "country: not two letters",
 }
 
 // String returns the reason as it stands in the column raw_reason, and nothing for ReasonNone.

@@ -21,7 +21,8 @@ import (
 // instant answers at once, with raw UIDs made of the hash, so that what is measured is the pipeline.
 type instant struct{}
 
-func (instant) Map(_ context.Context, ids []normalize.ID, a *client.Answers) error {
+func (instant) Map(_ context.Context, asks *pipeline.Asks, a *client.Answers) error {
+	ids := asks.IDs
 	a.Reset(len(ids))
 	for i := range ids {
 		item := &a.Items[i]

@@ -15,7 +15,7 @@ const chunkRowBytes = 3 << 20
 // chunk is consecutive rows of the input, or tasks of a merge, and the request that they need.
 type chunk struct {
 	first      uint64         // number of asks[0]
-	asks       []normalize.ID // what is asked, numbered from first in order
+	asks       Asks           // what is asked, numbered from first in order
 	suppressed []normalize.ID // what is never to be asked
 	rows       []row
 	segments   []segment
@@ -90,7 +90,7 @@ const (
 
 func (c *chunk) reset(first uint64) {
 	c.first = first
-	c.asks = c.asks[:0]
+	c.asks.reset()
 	c.rows = c.rows[:0]
 	c.letGo()
 	c.suppressed = c.suppressed[:0]
@@ -109,10 +109,10 @@ func (c *chunk) letGo() {
 // characters for a raw UID and a previous one each, and some for the rest of the reply.
 func (c *chunk) weight() int64 {
 	const identity, answer, texts = 33, 48, 128
-	return c.rowBytes + int64(len(c.suppressed))*identity + int64(len(c.asks))*(identity+answer+texts)
+	return c.rowBytes + int64(len(c.suppressed))*identity + int64(len(c.asks.IDs))*(identity+answer+texts) + int64(len(c.asks.text))
 }
 
 // isFull says whether a row that adds fresh identities has to go into the next chunk.
 func (c *chunk) isFull(fresh, maxBatch int) bool {
-	return len(c.asks) > 0 && len(c.asks)+fresh > maxBatch || c.rowBytes >= chunkRowBytes
+	return len(c.asks.IDs) > 0 && len(c.asks.IDs)+fresh > maxBatch || c.rowBytes >= chunkRowBytes
 }

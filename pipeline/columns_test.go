@@ -17,7 +17,8 @@ import (
 // refuser calls the identities of one email invalid and maps the others.
 type refuser struct{ email string }
 
-func (r refuser) Map(_ context.Context, ids []normalize.ID, a *client.Answers) error {
+func (r refuser) Map(_ context.Context, asks *pipeline.Asks, a *client.Answers) error {
+	ids := asks.IDs
 	a.Reset(len(ids))
 	for i := range ids {
 		a.Items[i].At = 1_700_000_000_000

@@ -97,8 +97,8 @@ func (j *joiner) next(ctx context.Context, tick <-chan time.Time) (*chunk, error
 }
 
 func (j *joiner) chunk(c *chunk) error {
-	if len(c.asks) > 0 && len(c.answers.Items) != len(c.asks) {
-		return fmt.Errorf("%d answers to %d identities", len(c.answers.Items), len(c.asks)) // a bug of the client
+	if len(c.asks.IDs) > 0 && len(c.answers.Items) != len(c.asks.IDs) {
+		return fmt.Errorf("%d answers to %d identities", len(c.answers.Items), len(c.asks.IDs)) // a bug of the client
 	}
 	for i := range c.rows {
 		var err error
@@ -138,7 +138,7 @@ func (j *joiner) row(c *chunk, r *row, b *batch) error {
 	}
 	id := b.input.Identifiers[r.column]
 	out.SourceColumn = b.input.Source.Layout.Columns[id.Column].Name
-	out.Identity.Kind, out.HasKind = id.Form.Kind(), true
+	out.Identity, out.HasKind = normalize.ID{Kind: id.Form.Kind()}, true
 	j.part.note(r)
 	switch r.outcome {
 	case refused:
@@ -163,14 +163,14 @@ func (j *joiner) take(c *chunk, r *row) (first bool) {
 		return false
 	}
 	i := int(r.ref - c.first)
-	j.out.Identity = c.asks[i]
+	j.out.Identity = c.asks.IDs[i]
 	a.set(&c.answers.Items[i], c.answers.UID(i), c.answers.Previous(i), c.answers.Word(i))
 	if i != c.booked {
 		return false
 	}
 	// Identities are numbered in the order of the rows that ask them, so this is the first to use it.
 	c.booked++
-	j.part.book(&c.asks[i], a)
+	j.part.book(&c.asks.IDs[i], a)
 	return true
 }
 
@@ -240,9 +240,9 @@ var noAnswer = []byte(NoAnswer)
 
 // remember keeps the answers of a chunk for the rows to come.
 func (j *joiner) remember(c *chunk) {
-	for i := range c.asks {
+	for i := range c.asks.IDs {
 		k := &j.known[(c.first+uint64(i))&uint64(len(j.known)-1)]
-		k.id, k.answer = c.asks[i], c.answers.Items[i]
+		k.id, k.answer = c.asks.IDs[i], c.answers.Items[i]
 		k.text = append(k.text[:0], c.answers.UID(i)...)
 		k.previous = len(k.text)
 		if k.answer.Status == client.Mapped {

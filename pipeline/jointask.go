@@ -70,7 +70,7 @@ func (j *joiner) describe(t *Task) {
 // end says that the pair of a task is live no more.
 func (j *joiner) end(t *Task, as sinks.Change) {
 	j.out.Change = as
-	if t.Answer.Status == client.Mapped {
+	if t.Answer.Status == client.Mapped && !j.opts.Incomparable {
 		j.out.Former = t.Answer.UID
 	}
 }
@@ -81,6 +81,12 @@ func (j *joiner) told(c *chunk, r *row, t *Task) error {
 		j.part.repeat(r, &j.out.Identity, t.Input, t.Row)
 	}
 	j.out.Change, j.out.Former = change(&t.Answer, &j.answer)
+	if j.opts.Incomparable {
+		j.out.Former = nil
+		if j.out.Change == sinks.ChangeRotated {
+			j.out.Change = sinks.ChangeSame
+		}
+	}
 	return j.write(r.column, &j.answer)
 }
 

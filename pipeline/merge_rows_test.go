@@ -26,7 +26,8 @@ import (
 // says is a Mapper that says what it holds.
 type says map[normalize.ID]pipeline.Answer
 
-func (s says) Map(_ context.Context, ids []normalize.ID, a *client.Answers) error {
+func (s says) Map(_ context.Context, asks *pipeline.Asks, a *client.Answers) error {
+	ids := asks.IDs
 	a.Reset(len(ids))
 	for i, id := range ids {
 		says, item := s[id], &a.Items[i]

@@ -67,7 +67,7 @@ func (p *packer) row(i int, found []found) error {
 		f := &found[n]
 		f.suppressed = f.reason == normalize.ReasonNone && p.opts.Suppressed != nil && p.opts.Suppressed(&f.id)
 		if f.reason == normalize.ReasonNone && !f.suppressed {
-			if f.number, f.known = p.recent.find(&f.id); !f.known {
+			if f.number, f.known = p.recent.find(f.id, f.knownUIDs); !f.known {
 				fresh++
 			}
 		}
@@ -108,11 +108,11 @@ func (p *packer) number(f *found, n int) uint64 {
 		return f.number
 	}
 	if n > 0 { // the same identity may stand in a column before this one
-		if number, known := p.recent.find(&f.id); known {
+		if number, known := p.recent.find(f.id, f.knownUIDs); known {
 			return number
 		}
 	}
-	return p.ask(&f.id)
+	return p.ask(&f.id, f.knownUIDs)
 }
 
 // suppress notes an identity that is never to be asked.
@@ -122,9 +122,9 @@ func (p *packer) suppress(id *normalize.ID) (index uint64) {
 }
 
 // ask adds an identity to the request of the chunk.
-func (p *packer) ask(id *normalize.ID) (number uint64) {
-	p.chunk.asks = append(p.chunk.asks, *id)
-	return p.recent.add(id)
+func (p *packer) ask(id *normalize.ID, knownUIDs []byte) (number uint64) {
+	p.chunk.asks.add(id, knownUIDs)
+	return p.recent.add(*id, knownUIDs)
 }
 
 // send hands the chunk on and begins the next one. It waits for room in the byte budget: back-pressure ends
@@ -139,7 +139,7 @@ func (p *packer) send() error {
 	if err := p.budget.Acquire(p.reading, c.held); err != nil {
 		return context.Cause(p.reading)
 	}
-	if len(c.asks) == 0 {
+	if len(c.asks.IDs) == 0 {
 		close(c.done)
 	} else {
 		select {

@@ -95,7 +95,7 @@ func (t *taskPacker) pack(task *Task, i int, bytes int64) error {
 	fresh := 0
 	if task.Do == Ask {
 		var known bool
-		if out.ref, known = t.recent.find(&task.Identity); !known {
+		if out.ref, known = t.recent.find(task.Identity, nil); !known {
 			fresh = 1
 		}
 	}
@@ -103,7 +103,7 @@ func (t *taskPacker) pack(task *Task, i int, bytes int64) error {
 		return err
 	}
 	if fresh > 0 {
-		out.ref = t.ask(&task.Identity)
+		out.ref = t.ask(&task.Identity, nil)
 	}
 	answer := &task.Answer
 	t.add(out, bytes+int64(len(task.ID)+len(task.Malformed)+len(answer.UID)+len(answer.Previous)+len(answer.RawReason)))

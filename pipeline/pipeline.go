@@ -17,9 +17,42 @@ import (
 // Mapper is the part of a service's client that the pipeline needs.
 type Mapper interface {
 	// Map fills answers with one answer for each identity, in the order given, or returns an error and then
-	// answers mean nothing. It makes at most one request at a time.
-	Map(ctx context.Context, ids []normalize.ID, answers *client.Answers) error
+	// answers mean nothing. It makes at most one request at a time, and keeps nothing of asks.
+	Map(ctx context.Context, asks *Asks, answers *client.Answers) error
 }
+
+// Asks is the identities that one request asks for.
+type Asks struct {
+	IDs []normalize.ID
+
+	text  []byte // of what is known of them
+	known []span // where in text; empty unless the inputs have a column for it
+}
+
+type span struct{ from, to int }
+
+// KnownUIDs returns the uids that the input names as known for IDs[i], as they stand in its column; mostly nothing.
+func (a *Asks) KnownUIDs(i int) []byte {
+	if i >= len(a.known) {
+		return nil
+	}
+	return a.text[a.known[i].from:a.known[i].to]
+}
+
+// add adds an identity. Those before it have nothing that is known, unless it was said with them.
+func (a *Asks) add(id *normalize.ID, knownUIDs []byte) {
+	a.IDs = append(a.IDs, *id)
+	if len(knownUIDs) == 0 && len(a.known) == 0 {
+		return
+	}
+	for len(a.known) < len(a.IDs) {
+		a.known = append(a.known, span{len(a.text), len(a.text)})
+	}
+	a.text = append(a.text, knownUIDs...)
+	a.known[len(a.IDs)-1].to = len(a.text)
+}
+
+func (a *Asks) reset() { a.IDs, a.text, a.known = a.IDs[:0], a.text[:0], a.known[:0] }
 
 // Input is one input and what its columns hold. Columns are indexes into the layout of the source.
 type Input struct {
@@ -29,6 +62,9 @@ type Input struct {
 	NamedPhone  []int        // columns whose names say that they hold phones: if copied, national numbers are phones
 	Identifiers []Identifier // in the order in which a row's identifiers are written
 	PhoneRegion *int         // the country of the row's phones, see [normalize.ParseRegion]; nil is no such column
+	Country     *int         // the country that is part of each identity; nil is no such column
+	Everywhere  [2]byte      // the country of identities without such a column; zero is none
+	KnownUIDs   *int         // uids of the same service that are known for the row's identities; nil is no such column
 	Keep        []int        // copied through; of the same types in all inputs
 }
 
@@ -38,8 +74,10 @@ func (in *Input) columns() []int {
 	for _, id := range in.Identifiers {
 		columns = append(columns, id.Column)
 	}
-	if in.PhoneRegion != nil {
-		columns = append(columns, *in.PhoneRegion)
+	for _, column := range []*int{in.PhoneRegion, in.Country, in.KnownUIDs} {
+		if column != nil {
+			columns = append(columns, *column)
+		}
 	}
 	if in.ID != NoColumn {
 		columns = append(columns, in.ID)
@@ -49,10 +87,13 @@ func (in *Input) columns() []int {
 
 // hashed says how many columns stand before the copied ones.
 func (in *Input) hashed() int {
-	if in.PhoneRegion != nil {
-		return len(in.Identifiers) + 1
+	n := len(in.Identifiers)
+	for _, column := range []*int{in.PhoneRegion, in.Country, in.KnownUIDs} {
+		if column != nil {
+			n++
+		}
 	}
-	return len(in.Identifiers)
+	return n
 }
 
 // NoColumn stands for a column that there is not.
@@ -108,7 +149,8 @@ type Usage struct {
 
 // Options tunes Run. A zero field means its default.
 type Options struct {
-	Normalize normalize.Options
+	Incomparable bool // raw UIDs change from answer to answer: with a Merge, they are not compared with those before
+	Normalize    normalize.Options
 	// Suppressed tells identities that are never to be asked; may be nil. With a Merge it is for that to tell.
 	Suppressed   func(*normalize.ID) bool
 	Merge        Merge         // what is between reading and asking; nil is nothing
@@ -225,7 +267,7 @@ type stages struct {
 // ask asks chunk after chunk. A failure belongs to its chunk: the rows before it are still good.
 func (s *stages) ask(ctx context.Context, mapper Mapper) {
 	for c := range s.asks {
-		if c.err = mapper.Map(ctx, c.asks, &c.answers); c.err != nil {
+		if c.err = mapper.Map(ctx, &c.asks, &c.answers); c.err != nil {
 			s.stop(c.err)
 		}
 		close(c.done)

@@ -47,7 +47,8 @@ type service struct {
 	asked [][]normalize.ID
 }
 
-func (s *service) Map(ctx context.Context, ids []normalize.ID, a *client.Answers) error {
+func (s *service) Map(ctx context.Context, asks *pipeline.Asks, a *client.Answers) error {
+	ids := asks.IDs
 	n := s.now.Add(1)
 	defer s.now.Add(-1)
 	for old := s.most.Load(); n > old && !s.most.CompareAndSwap(old, n); old = s.most.Load() {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -68,6 +69,8 @@ type found struct {
 
 	unnormalized bool // see row
 	suppressed   bool // never to be asked; for the packer
+
+	knownUIDs []byte // of the row; valid until the next one
 }
 
 func (s *stages) newReader(reading context.Context, to taker) *reader {
@@ -117,7 +120,7 @@ func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error
 	for i, id := range in.Identifiers {
 		values = append(values, IdentifiersOf(b.Record.Column(i), id.Form))
 	}
-	if in.PhoneRegion != nil {
+	for len(values) < in.hashed() {
 		values = append(values, cellsOf(b.Record.Column(len(values))))
 	}
 	r.to.begin(keep(in, index, b))
@@ -152,15 +155,43 @@ func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error
 	return nil
 }
 
-// identify finds the identifiers of a row. values are the columns of the identifiers and, behind them, that of the
-// country, if there is one.
+// about is what a row says beside its identifiers.
+type about struct {
+	region    normalize.Raw // of phones
+	country   [2]byte
+	refusal   normalize.Reason // why the country is none
+	knownUIDs []byte
+}
+
+// about reads what row i says beside its identifiers. values are the columns that are for it.
+func (r *reader) about(in *Input, values []cells, i int) (a about) {
+	next := func(column *int) (raw normalize.Raw) {
+		if column == nil {
+			return raw
+		}
+		cell := values[0]
+		values = values[1:]
+		if text, ok := cell(i); ok {
+			raw = text
+		}
+		return raw
+	}
+	a.region = next(in.PhoneRegion)
+	a.country = in.Everywhere
+	if in.Country != nil {
+		a.country, a.refusal = normalize.ParseCountry(next(in.Country))
+	}
+	a.knownUIDs = bytes.TrimSpace(next(in.KnownUIDs).Reveal())
+	return a
+}
+
+// identify finds the identifiers of a row. values are the columns of the identifiers and, behind them, those of what the
+// row says beside.
 func (r *reader) identify(in *Input, values []cells, i int) {
 	r.found = r.found[:0]
-	var country normalize.Raw
-	if in.PhoneRegion != nil {
-		if raw, ok := values[len(in.Identifiers)](i); ok {
-			country = raw
-		}
+	about := about{country: in.Everywhere}
+	if len(values) > len(in.Identifiers) {
+		about = r.about(in, values[len(in.Identifiers):], i)
 	}
 	for column, identifier := range in.Identifiers {
 		raw, ok := values[column](i)
@@ -168,7 +199,10 @@ func (r *reader) identify(in *Input, values []cells, i int) {
 			continue
 		}
 		f := found{column: uint8(column)}
-		f.id, f.note, f.reason = r.normalizer.IdentityIn(identifier.Form, raw, country)
+		f.id, f.note, f.reason = r.normalizer.IdentityIn(identifier.Form, raw, about.region)
+		if f.reason == normalize.ReasonNone {
+			f.id.Country, f.reason, f.knownUIDs = about.country, about.refusal, about.knownUIDs
+		}
 		if f.reason != normalize.ReasonEmpty {
 			r.found = append(r.found, f)
 		}

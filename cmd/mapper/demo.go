@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,31 +24,31 @@ func (a *app) demo() *cobra.Command {
 		Short: "Map a sample through the built-in sandbox",
 		Long: "demo starts the built-in operator on this machine, writes a sample of made-up customers, maps it over real TCP with\n" +
 			"throttling and failures switched on, and leaves input and output in a folder. It needs no account and no network.",
-		Example: "  mapper demo\n  mapper demo --service euid --out /tmp/demo",
+		Example: "  mapper demo\n  mapper demo --service id5 --out /tmp/demo",
 		RunE: a.measured(func(c *cobra.Command, _ []string) error {
-			s, err := uid2.ParseService(service)
-			if err != nil {
-				return usagef("--service %q is neither uid2 nor euid", service)
+			if service != "uid2" && service != "euid" && service != "id5" {
+				return usagef("--service %q is none of uid2, euid and id5", service)
 			}
 			if out == "" {
+				var err error
 				if out, err = os.MkdirTemp("", "mapper-demo-"); err != nil {
 					return err
 				}
 			}
-			return a.runDemo(c.Context(), s, out)
+			return a.runDemo(c.Context(), service, out)
 		}),
 	}
-	c.Flags().StringVar(&service, "service", "uid2", "which network: uid2 or euid")
+	c.Flags().StringVar(&service, "service", "uid2", "which network: uid2, euid or id5")
 	c.Flags().StringVar(&out, "out", "", "folder for input and output (default: a new one for temporary files)")
 	return c
 }
 
-func (a *app) runDemo(ctx context.Context, service uid2.Service, out string) error {
+func (a *app) runDemo(ctx context.Context, service, out string) error {
 	input := filepath.Join(out, "customers.csv")
 	if err := writeSample(input); err != nil {
 		return err
 	}
-	operator, err := sandbox.New(sandbox.Options{EUID: service == uid2.EUID, Seed: "demo", OptOutShare: 0.05, RotationDays: 270})
+	operator, err := sandbox.New(sandbox.Options{EUID: service == "euid", Seed: "demo", OptOutShare: 0.05, RotationDays: 270})
 	if err != nil {
 		return err
 	}
@@ -59,21 +60,32 @@ func (a *app) runDemo(ctx context.Context, service uid2.Service, out string) err
 	if err != nil {
 		return err
 	}
-	job := jobs.Map{
-		Service: service, BaseURL: url, Environment: "sandbox",
-		APIKey: client.NewSecret(operator.APIKey()), ClientSecret: client.NewSecret(operator.ClientSecret()),
-		Inputs: []string{input}, Columns: jobs.Columns{ID: "customer_id", Keep: []string{"country"}},
-		Out: filepath.Join(out, "ids"), MaxBatch: 1000,
-		Version: version, Log: a.log,
-	}
-	_, err = a.perform(ctx, &job, &job) // interrupted or not, the next demo begins with another sample
+	options, job := demoJob(operator, service, url)
+	options.Inputs, options.Out, options.Version, options.Log = []string{input}, filepath.Join(out, "ids"), version, a.log
+	_, err = a.perform(ctx, options, job) // interrupted or not, the next demo begins with another sample
 	err = errors.Join(err, stop(context.WithoutCancel(ctx)))
 	if err != nil || a.json {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "\ninput   %s\nParquet %s\n\ntry:\n  mapper inspect %[2]s\n  mapper verify %[2]s\n"+
-		"  duckdb -c \"select * from '%[2]s/mapped/*/*.parquet' limit 5\"\n", input, job.Out)
+		"  duckdb -c \"select * from '%[2]s/mapped/*/*.parquet' limit 5\"\n", input, options.Out)
 	return err
+}
+
+// demoJob returns a job that asks the operator, and its options.
+func demoJob(operator *sandbox.Sandbox, service, url string) (*jobs.Map, runner) {
+	m := jobs.Map{BaseURL: url, Environment: "sandbox", Columns: jobs.Columns{ID: "customer_id"}, MaxBatch: 1000}
+	if service == "id5" {
+		m.Columns.Country = "country"
+		job := &jobs.Signals{Map: m, ID5: jobs.ID5{Partner: operator.ID5Partner(), Token: client.NewSecret(operator.ID5Token()), RefreshAfter: 24 * time.Hour}}
+		return &job.Map, job
+	}
+	if service == "euid" {
+		m.Service = uid2.EUID
+	}
+	m.APIKey, m.ClientSecret = client.NewSecret(operator.APIKey()), client.NewSecret(operator.ClientSecret())
+	m.Columns.Keep = []string{"country"}
+	return &m, &m
 }
 
 // sampleRows is how many people the sample has: enough for several requests and parts of a second.

@@ -129,7 +129,7 @@ func (a *app) root() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(help())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.demo(), a.mapCommand(), a.remap(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.diff(), a.compact(), a.forget(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
+	root.AddCommand(a.demo(), a.mapCommand(), a.remap(), a.signalsCommand(), a.runCommand(), a.plan(), a.verify(), a.inspect(), a.export(), a.diff(), a.compact(), a.forget(), a.clean(), a.hash(), a.doctor(), a.sandbox(), a.version())
 	for _, c := range root.Commands() {
 		c.Long += "\n\n" + exitCodesHelp
 		if c.Args == nil {

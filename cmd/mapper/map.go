@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"mapper/client"
-	"mapper/client/uid2"
 	"mapper/jobs"
 	"mapper/normalize"
 	"mapper/sources"
@@ -87,6 +86,12 @@ func addMapFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags.Float64Var(&f.maxRemoved, "max-removed", 0.2, "with --full-base: refuse when a larger share of the live pairs would be removed")
 	addAskFlags(c, job)
 	addPartFlags(c, job, f)
+	addInputFlags(c, job, f)
+}
+
+// addInputFlags adds the flags that say what is to become of the inputs as a whole, and of which run they are.
+func addInputFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
+	flags := c.Flags()
 	flags.Float64Var(&f.maxInvalid, "max-invalid", 1, "give up when the share of invalid identifiers and malformed lines passes this (looked at from 10,000 on, and at the end)")
 	flags.BoolVar(&job.AllowEmpty, "allow-empty", false, "no input file, or only empty ones, is not an error")
 	flags.Int64Var(&job.Limit, "limit", 0, "read only the first rows, so many (default: all)")
@@ -112,8 +117,8 @@ func addKnownFlags(c *cobra.Command, job *jobs.Map) {
 // addAskFlags adds the flags that say how the service is asked.
 func addAskFlags(c *cobra.Command, job *jobs.Map) {
 	flags := c.Flags()
-	flags.IntVar(&job.MaxBatch, "max-batch", uid2.MaxItems, "identities in a request")
-	flags.IntVar(&job.MaxInFlight, "max-in-flight", 20, "requests at once")
+	flags.IntVar(&job.MaxBatch, "max-batch", 0, "identities in a request (default: the most that the service takes, 5000, of ID5 1000)")
+	flags.IntVar(&job.MaxInFlight, "max-in-flight", 0, "requests at once (default 20, of ID5 4)")
 	flags.Float64Var(&job.MaxRPS, "max-rps", 0, "requests a second (default: adapted to the service)")
 	flags.DurationVar(&job.GiveUpAfter, "give-up-after", 0, "stop after so long without one success (default 15m)")
 	flags.IntVar(&job.MaxPoison, "max-poison", 0, "values that alone make the service fail, before the run stops (default 20)")
@@ -208,7 +213,7 @@ func (a *app) surround(job *jobs.Map) {
 
 // credentials reads what the job lacks of base URL, API key and secret of its service from the environment.
 func (a *app) credentials(job *jobs.Map) error {
-	if err := a.baseURL(job); err != nil {
+	if err := a.baseURL(job, job.Service.String()); err != nil {
 		return err
 	}
 	prefix := strings.ToUpper(job.Service.String())
@@ -218,10 +223,10 @@ func (a *app) credentials(job *jobs.Map) error {
 	return a.credential(&job.ClientSecret, prefix+"_SECRET_KEY")
 }
 
-// baseURL reads the base URL of the job's service from the environment, unless the job has one.
-func (a *app) baseURL(job *jobs.Map) (err error) {
+// baseURL reads the base URL of a service from the environment, unless the job has one.
+func (a *app) baseURL(job *jobs.Map, service string) (err error) {
 	if job.BaseURL == "" {
-		job.BaseURL, err = a.optional(strings.ToUpper(job.Service.String()) + "_BASE_URL")
+		job.BaseURL, err = a.optional(strings.ToUpper(service) + "_BASE_URL")
 	}
 	return err
 }

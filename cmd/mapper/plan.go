@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,20 +27,20 @@ func (a *app) plan() *cobra.Command {
 			"  mapper plan nightly.yaml --set limit=1000000",
 		Args: someInput,
 		RunE: func(c *cobra.Command, inputs []string) error {
-			options, planned := &job, plannedJob(&job)
 			job.Inputs = inputs
+			planned := &fileJob{job: &job, options: &job, baseURL: func(context.Context) error { return a.baseURL(&job, job.Service.String()) }}
 			err := a.completeMap(c, &job, &f)
 			if isJobFile(inputs) {
-				options, planned, err = a.ofFile(c, inputs[0], sets)
+				planned, err = a.ofFile(c, inputs[0], sets)
 			}
 			if err != nil {
 				return err
 			}
-			if err := a.baseURL(options); err != nil {
+			if err := planned.baseURL(c.Context()); err != nil {
 				return err
 			}
-			stop := a.begin(options)
-			estimate, err := planned.Plan(c.Context())
+			stop := a.begin(planned.options)
+			estimate, err := planned.job.Plan(c.Context())
 			stop()
 			if isJobFile(inputs) {
 				err = jobs.InKeys(err)
@@ -62,7 +63,7 @@ func isJobFile(inputs []string) bool {
 }
 
 // ofFile reads the job of a file, with which no flag of map goes.
-func (a *app) ofFile(c *cobra.Command, path string, sets []string) (*jobs.Map, plannedJob, error) {
+func (a *app) ofFile(c *cobra.Command, path string, sets []string) (*fileJob, error) {
 	var other string
 	c.Flags().Visit(func(f *pflag.Flag) {
 		if f.Name != "set" && c.InheritedFlags().Lookup(f.Name) == nil {
@@ -70,7 +71,7 @@ func (a *app) ofFile(c *cobra.Command, path string, sets []string) (*jobs.Map, p
 		}
 	})
 	if other != "" {
-		return nil, nil, usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
+		return nil, usagef("--%s does not go with a job file; write it there, or as --set %s=...", other, strings.ReplaceAll(other, "-", "_"))
 	}
 	return a.readJob(path, sets)
 }

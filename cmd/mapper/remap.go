@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
+	"mapper/client/uid2"
 	"mapper/jobs"
 )
 
@@ -13,7 +16,7 @@ func (a *app) remap() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remap --from URI",
 		Short: "Ask again for every identity of a table that is due",
-		Long: "remap reads a table and asks UID2 or EUID again for the identities whose raw UIDs are due to be refreshed, because\n" +
+		Long: "remap reads a table and asks its service, UID2, EUID or ID5, again for the identities whose raw UIDs are due to be refreshed, because\n" +
 			"refresh_from has come, and for those that were opted out or called invalid long enough ago (--optout-recheck). Only\n" +
 			"identities with a live pair are asked. It writes a run into the same table: change says what has become of each raw\n" +
 			"UID, and former_uid holds the one before. What has been answered is not due any more, so it can run at any time,\n" +
@@ -33,7 +36,7 @@ func (a *app) remap() *cobra.Command {
 					return usagef("--as-of %w", err)
 				}
 			}
-			if err := a.credentials(&job.Map); err != nil {
+			if err := a.remapCredentials(c.Context(), &job); err != nil {
 				return err
 			}
 			return a.runJob(c.Context(), &job.Map, &job)
@@ -45,9 +48,28 @@ func (a *app) remap() *cobra.Command {
 	flags.StringVar(&asOf, "as-of", "", "ask for what is due at this `time`, as 2026-12-01 or 2026-12-01T06:00:00Z (default: now)")
 	flags.Int64Var(&job.MaxRows, "max-rows", 0, "take up no further identity once so many rows are (default: all)")
 	addServiceFlags(c, &job.Map, &f)
+	flags.Lookup("service").DefValue = "the table's"
+	flags.DurationVar(&job.RefreshAfter, "refresh-after", 0, "of ID5: the age from which on a uid is due (default: as the latest signals run)")
 	addAskFlags(c, &job.Map)
 	addKnownFlags(c, &job.Map)
 	addPartFlags(c, &job.Map, &f)
 	addRunFlags(c, &job.Map)
 	return c
+}
+
+// remapCredentials reads the credentials of the table's service from the environment, where the job lacks them.
+func (a *app) remapCredentials(ctx context.Context, job *jobs.Remap) error {
+	service, err := job.TableService(ctx)
+	if err != nil {
+		return err
+	}
+	if service == "id5" {
+		return a.id5Credentials(&job.Map, &job.ID5)
+	}
+	if job.Service == uid2.UID2 {
+		if job.Service, err = jobs.ParseService(service); err != nil {
+			return err
+		}
+	}
+	return a.credentials(&job.Map)
 }

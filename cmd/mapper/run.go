@@ -30,14 +30,14 @@ func (a *app) runCommand() *cobra.Command {
 			"  mapper run backfill.yaml --set out=ids/backfill --set columns.email=email,alt_email",
 		Args: one("JOB.yaml"),
 		RunE: a.measured(func(c *cobra.Command, args []string) error {
-			options, job, err := a.readJob(args[0], sets)
+			job, err := a.readJob(args[0], sets)
 			if err != nil {
 				return err
 			}
-			if err := a.credentials(options); err != nil {
-				return err
+			if err := job.credentials(c.Context()); err != nil {
+				return jobs.InKeys(err)
 			}
-			return jobs.InKeys(a.runJob(c.Context(), options, job))
+			return jobs.InKeys(a.runJob(c.Context(), job.options, job.job))
 		}),
 	}
 	c.Flags().StringArrayVar(&sets, "set", nil, "`key=value` that goes before what the file says; a list is a,b")
@@ -50,19 +50,44 @@ type plannedJob interface {
 	Plan(ctx context.Context) (*jobs.Estimate, error)
 }
 
-// readJob reads the job of a file. Its options are those of a Map, whatever its kind.
-func (a *app) readJob(path string, sets []string) (options *jobs.Map, job plannedJob, err error) {
+// fileJob is the job of a file.
+type fileJob struct {
+	job         plannedJob
+	options     *jobs.Map // which it shares with others, whatever its kind
+	credentials func(ctx context.Context) error
+	baseURL     func(ctx context.Context) error // when nobody is asked
+}
+
+// readJob reads the job of a file.
+func (a *app) readJob(path string, sets []string) (*fileJob, error) {
 	file, err := jobs.ReadFile(path, jobs.FileOptions{Set: sets, Env: a.env, Log: a.log})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if file.Kind == table.KindRemap {
+	job := new(fileJob)
+	switch file.Kind {
+	case table.KindRemap:
 		remap := file.Remap()
-		options, job = &remap.Map, &remap
-	} else {
+		job.job, job.options = &remap, &remap.Map
+		job.credentials = func(ctx context.Context) error { return a.remapCredentials(ctx, &remap) }
+		job.baseURL = func(ctx context.Context) error {
+			service, err := remap.TableService(ctx)
+			if err != nil {
+				return err
+			}
+			return a.baseURL(&remap.Map, service)
+		}
+	case table.KindSignals:
+		signals := file.Signals()
+		job.job, job.options = &signals, &signals.Map
+		job.credentials = func(context.Context) error { return a.id5Credentials(&signals.Map, &signals.ID5) }
+		job.baseURL = func(context.Context) error { return a.baseURL(&signals.Map, "id5") }
+	default:
 		mapping := file.Map()
-		options, job = &mapping, &mapping
+		job.job, job.options = &mapping, &mapping
+		job.credentials = func(context.Context) error { return a.credentials(&mapping) }
+		job.baseURL = func(context.Context) error { return a.baseURL(&mapping, mapping.Service.String()) }
 	}
-	a.surround(options)
-	return options, job, nil
+	a.surround(job.options)
+	return job, nil
 }

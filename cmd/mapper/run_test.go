@@ -73,7 +73,7 @@ func TestFileAndFlagsAreTheSameJob(t *testing.T) {
 	}
 }
 
-// TestEveryFlagIsAKey: whatever map and remap can be told, a job file can.
+// TestEveryFlagIsAKey: whatever map, remap and signals can be told, a job file can.
 func TestEveryFlagIsAKey(t *testing.T) {
 	text, err := os.ReadFile("../../jobs/job.schema.json")
 	if err != nil {
@@ -95,7 +95,7 @@ func TestEveryFlagIsAKey(t *testing.T) {
 		keys[key] = true
 	}
 	unseen := maps.Clone(keys)
-	for _, command := range []*cobra.Command{new(app).mapCommand(), new(app).remap()} {
+	for _, command := range []*cobra.Command{new(app).mapCommand(), new(app).remap(), new(app).signalsCommand()} {
 		command.Flags().VisitAll(func(f *pflag.Flag) {
 			key := strings.ReplaceAll(f.Name, "-", "_")
 			if !keys[key] {
@@ -104,7 +104,7 @@ func TestEveryFlagIsAKey(t *testing.T) {
 			delete(unseen, key)
 		})
 	}
-	for _, key := range []string{"kind", "input", "columns", "api_key", "secret_key"} {
+	for _, key := range []string{"kind", "input", "columns", "api_key", "secret_key", "partner", "token"} {
 		delete(unseen, key) // which are no flags
 	}
 	if len(unseen) > 0 {

@@ -55,6 +55,9 @@ type PlannedInput struct {
 	ID          int                   `json:"id"` // column of the caller's key, or -1
 	Identifiers []pipeline.Identifier `json:"identifiers"`
 	PhoneRegion *int                  `json:"phone_region,omitempty"` // column of the country of phones
+	Country     *int                  `json:"country,omitempty"`      // column of the country of identities
+	Everywhere  string                `json:"everywhere,omitempty"`   // the country of identities without such a column
+	KnownUIDs   *int                  `json:"known_uids,omitempty"`   // column of known uids
 	Keep        []int                 `json:"keep,omitempty"`
 }
 
