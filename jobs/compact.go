@@ -150,7 +150,7 @@ func (*compacting) draft(context.Context, *table.Plan, []objects.Object) ([]pipe
 
 // merge opens the view of all runs that are to be replaced.
 func (c *compacting) merge(ctx context.Context, r *run) (merge, error) {
-	v, err := r.known(ctx, c.options)
+	v, err := r.known(ctx, c.options, view.Options{})
 	if err != nil {
 		return nil, err
 	}

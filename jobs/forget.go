@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"mapper/jobs/table"
+	"mapper/jobs/table/view"
 )
 
 // Forget removes identifiers from every run of a table: it folds all committed runs into one, as [Compact] does, without
@@ -97,7 +98,7 @@ func (f *forgetting) accept(m *table.Manifest) error {
 
 // merge opens the view of all runs, without what is to be forgotten.
 func (f *forgetting) merge(ctx context.Context, r *run) (merge, error) {
-	v, err := r.known(ctx, f.options)
+	v, err := r.known(ctx, f.options, view.Options{})
 	if err != nil {
 		return nil, err
 	}

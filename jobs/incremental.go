@@ -22,7 +22,7 @@ func (m *mapping) shuffle(ctx context.Context, r *run) (merge, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.known(ctx, m.Map)
+	known, err := r.known(ctx, m.Map, view.Options{AnswersOnly: true})
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +35,15 @@ func (m *mapping) shuffle(ctx context.Context, r *run) (merge, error) {
 	return &shuffling{s, known, kept}, nil
 }
 
-// known opens the view of the run's base.
-func (r *run) known(ctx context.Context, m *Map) (*view.View, error) {
+// known opens the view of the run's base, with a share of the memory.
+func (r *run) known(ctx context.Context, m *Map, o view.Options) (*view.View, error) {
 	base, err := r.base(ctx)
 	if err != nil {
 		return nil, err
 	}
 	m.Log.Info("reading the table", "runs", len(base))
-	return view.Open(ctx, r.table, base, view.Options{Memory: m.Memory / 6, AnswersOnly: true})
+	o.Memory = m.Memory / 6
+	return view.Open(ctx, r.table, base, o)
 }
 
 // due says which answers a run asks for again.
