@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"slices"
 	"time"
 
 	"mapper/client/objects"
@@ -48,10 +47,10 @@ func (c Compact) Run(ctx context.Context) (*Compacted, error) {
 	if err != nil {
 		return nil, err
 	}
-	summary, err := c.compacted(ctx)
-	if summary == nil && err == nil {
-		j := &job{Map: m, kind: &compacting{options: m, about: about}, service: about.Service, environment: about.Environment}
-		summary, err = j.run(ctx)
+	j := &job{Map: m, kind: &compacting{options: m, about: about}, service: about.Service, environment: about.Environment}
+	summary, err := j.run(ctx)
+	if errors.Is(err, table.ErrCompacted) {
+		summary, err = c.compacted(ctx)
 	}
 	done := &Compacted{Summary: summary}
 	if err == nil {
@@ -60,21 +59,16 @@ func (c Compact) Run(ctx context.Context) (*Compacted, error) {
 	return done, m.advised(err)
 }
 
-// compacted returns what there is to say of a table that is one sorted run already, or nil when it is not.
+// compacted returns what there is to say of a table of which there is nothing to fold.
 func (c *Compact) compacted(ctx context.Context) (*Summary, error) {
 	t, _, runs, err := openTable(ctx, c.Store, c.From)
 	if err != nil {
 		return nil, err
 	}
-	live := table.Live(runs)
-	unfinished := slices.ContainsFunc(runs, func(r table.Run) bool { return r.Manifest == nil })
-	if len(live) == 0 && !unfinished {
-		return &Summary{Type: "summary", Status: StatusNothingToDo, Out: c.From, Kind: table.KindCompact, Advice: []Advice{}}, nil
+	for _, r := range table.Live(runs) {
+		return summarize(t, r.Manifest, StatusNothingToDo), nil
 	}
-	if len(live) != 1 || len(live[0].Manifest.Replaces) == 0 || unfinished {
-		return nil, nil
-	}
-	return summarize(t, live[0].Manifest, StatusNothingToDo), nil
+	return &Summary{Type: "summary", Status: StatusNothingToDo, Out: c.From, Kind: table.KindCompact, Advice: []Advice{}}, nil
 }
 
 // String says what was done for people.

@@ -326,7 +326,7 @@ func (l *life) replaced(run string) bool {
 // excuses says which errors come of what others have done.
 func (l *life) excuses(w *world, p *simProcess) bool {
 	switch {
-	case errors.Is(p.err, ErrBusy):
+	case errors.Is(p.err, ErrBusy), errors.Is(p.err, ErrCompacted):
 		w.total("busy")
 	case errors.Is(p.err, ErrYielded):
 		w.total("gave way: " + p.does.kind)

@@ -8,8 +8,11 @@ import (
 	"slices"
 )
 
+// ErrCompacted means that there is nothing to compact: the table is one sorted run, or has none.
+var ErrCompacted = errors.New("the table is one sorted run already, or has none")
+
 // Clear says whether a run of a kind may be planned now: one that replaces others fails with [ErrBusy] while any run is
-// unfinished, others while a forget is. The unfinished run that the caller is going to continue is no hindrance; it may
+// unfinished, and a compact with [ErrCompacted] when it would change nothing; others fail while a forget is unfinished. The unfinished run that the caller is going to continue is no hindrance; it may
 // be "". What comes up afterwards, Yield sees; but then the id of the run is used up.
 func (t *Table) Clear(ctx context.Context, kind, continued string) error {
 	runs, err := t.Runs(ctx)
@@ -27,6 +30,9 @@ func (t *Table) Clear(ctx context.Context, kind, continued string) error {
 		if other != nil && other.unfinished && (replaces(kind) || other.kind == KindForget) {
 			return fmt.Errorf("%w: no %s can begin next to %s; %s", ErrBusy, kind, other, t.remedy(other))
 		}
+	}
+	if live := Live(runs); kind == KindCompact && (len(live) == 0 || len(live) == 1 && replaces(live[0].Manifest.Kind)) {
+		return ErrCompacted
 	}
 	return nil
 }
