@@ -107,7 +107,7 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mapper",
-		Short: "Turn emails and phones into UID2 and EUID raw UIDs, in bulk",
+		Short: "Turn emails and phones into UID2 and EUID raw UIDs and ID5 ids, in bulk",
 		Long: "mapper reads emails and phones from files, normalizes and hashes them, asks UID2 or EUID for their raw\n" +
 			"UIDs, and writes what it learned to Parquet. A raw email or phone never leaves memory.",
 		Example: "  mapper demo\n" +
@@ -123,7 +123,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.progress, "progress", "auto", "how to show progress: auto (json with --log-format json), plain, json or off")
-	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, remap, run, compact, forget and demo (default: none)")
+	flags.StringVar(&a.metricsListen, "metrics-listen", "", "`address` to serve Prometheus metrics on while a job runs, as in 127.0.0.1:9090: http, /metrics; for map, remap, signals, run, compact, forget and demo (default: none)")
 	flags.BoolVar(&a.json, "json", false, "write the result as one JSON object")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetVersionTemplate("{{.Version}}\n")

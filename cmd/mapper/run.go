@@ -14,7 +14,7 @@ func (a *app) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run JOB.yaml [--set key=value]...",
 		Short: "Run a job that is written in a file",
-		Long: "run does what map or remap does, with its settings from a file: every flag is a key with _ for -, inputs are input, and the\n" +
+		Long: "run does what map, remap or signals does, with its settings from a file: every flag is a key with _ for -, inputs are input, and the\n" +
 			"flags that name columns stand under columns:\n\n" +
 			"  kind: map\n" +
 			"  input: [s3://crm/export/*.csv.gz]\n" +
