@@ -1,5 +1,6 @@
-// Package jobs is what a run is: plan, work, commit. There is one file for each kind of job ([Map]) and for
-// each thing to do with a table ([Verify], [Inspect], [Clean], [Export]). A [Doctor], or for ID5 an [ID5Doctor], finds out why a job would fail.
+// Package jobs is what a run is: plan, work, commit. There is one file for each kind of job ([Map], [Remap], [Signals],
+// [Compact], [Forget]) and for each thing to do with a table ([Verify], [Inspect], [Clean], [Export], [Diff]). A [Doctor], or
+// for ID5 an [ID5Doctor], finds out why a job would fail.
 //
 // # A run
 //
@@ -9,6 +10,15 @@
 // sealed part becomes a link of the run's chain, with a cursor and counts. When everything is read, the counts
 // of the chain must add up, for each input and in all, and the manifest makes the run visible. A process may be
 // killed at any point of this: the next one finds the plan and the chain, and goes on behind the last link.
+//
+// # Kinds
+//
+// All kinds of runs are one job, one plan, one chain and one pipeline, and differ in what is read and compared (kind in
+// job.go). A map or signals run reads inputs. An incremental map sorts what it has read, and goes through it beside the
+// view of the table, which says what is to be asked, told or withheld. A remap reads no input: what it takes up is what is
+// due in the view. Compact and forget ask nobody: they tell again what the view says. All of these are a
+// [pipeline.Merge], whose tasks come in an order that depends on the inputs and on the runs in the plan's base alone, so that
+// a run that is continued finds its place by counting.
 //
 // # Shards
 //
