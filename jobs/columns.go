@@ -57,6 +57,9 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 	}
 	if len(names) == 0 {
 		found, err := detect(in, looks)
+		if c.emailsOnly {
+			leavePhones(found)
+		}
 		for _, f := range found {
 			why = append(why, in.Object.URI+": "+f.String())
 		}
@@ -117,6 +120,18 @@ func (c *Columns) phoneRegion(p *pipeline.Input) (*int, error) {
 			p.Source.Object.URI, c.PhoneRegionColumn, columnNames(p.Source))
 	}
 	return &column, nil
+}
+
+// leavePhones says of found columns of phones that they are not read, if emails are.
+func leavePhones(found []ColumnFound) {
+	isRead := func(kind normalize.Kind) func(ColumnFound) bool {
+		return func(f ColumnFound) bool { return f.Read && f.form.Kind() == kind }
+	}
+	for i := range found {
+		if f := &found[i]; isRead(normalize.KindPhone)(*f) && slices.ContainsFunc(found, isRead(normalize.KindEmail)) {
+			f.Read, f.Why = false, f.Why+"; ID5 takes emails only"
+		}
+	}
 }
 
 // onlyEmails leaves out columns of phones, of which there must be others then.
