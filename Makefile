@@ -34,8 +34,8 @@ year: ## a table of 200,000 customers kept for a year: MAPPER_YEAR_DAYS, MAPPER_
 	MAPPER_YEAR_DAYS=$(or $(MAPPER_YEAR_DAYS),365) MAPPER_YEAR_PEOPLE=$(or $(MAPPER_YEAR_PEOPLE),200000) \
 		go test -run '^TestYear$$' -timeout 6h -v ./jobs
 
-sim: ## a hundred thousand nights in which everything goes wrong with a table: some minutes
-	MAPPER_SIM_SCHEDULES=100000 go test -run "^TestSimulation\$$" -timeout 60m -v ./jobs/table
+sim: ## a hundred thousand nights in which everything goes wrong with a table, and as many lives of one with runs of all kinds: half an hour
+	MAPPER_SIM_SCHEDULES=100000 go test -run "^Test(Life)?Simulation\$$" -timeout 180m -v ./jobs/table
 
 crash: ## a map of two shards, a remap, a full base, a compaction and a forget, killed at each step that others can see; EVERY=5 for every fifth
 	MAPPER_CRASH=$(or $(EVERY),all) go test -run 'TestCrashMatrix|TestCrashKeep|TestNextToUnfinished|TestCleanLooksAtLeasesTogether' -timeout 6h -v ./jobs

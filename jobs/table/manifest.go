@@ -210,10 +210,20 @@ func (t *Table) deleteAll(ctx context.Context, run string) error {
 	return group.Wait()
 }
 
-// Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown.
+// Manifest returns the manifest of a run. It fails with [fs.ErrNotExist] when the run is unfinished or unknown. As one
+// never changes, it is read once; what it holds is shared.
 func (t *Table) Manifest(ctx context.Context, run string) (*Manifest, error) {
+	if known, ok := t.manifests.Load(run); ok {
+		m := *known.(*Manifest)
+		return &m, nil
+	}
 	m := new(Manifest)
-	return m, t.read(ctx, manifestKey(run), m)
+	if err := t.read(ctx, manifestKey(run), m); err != nil {
+		return m, err
+	}
+	known := *m
+	t.manifests.Store(run, &known)
+	return m, nil
 }
 
 // orAborted explains that something is not there which was there a moment ago: an abort has deleted it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"sync"
 	"time"
 
 	"mapper/client/objects"
@@ -43,7 +44,8 @@ type Table struct {
 	// that it is alive. It may be nil.
 	OnWait func(holder string, patience time.Duration)
 
-	in storage // the bucket
+	in        storage  // the bucket
+	manifests sync.Map // by run: those that have been read
 }
 
 // storage is what a table needs of a bucket. The other implementation is that of the simulator in the tests.
