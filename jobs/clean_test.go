@@ -81,8 +81,12 @@ func TestClean(t *testing.T) {
 			}
 			clean.Yes = true
 			done, err := clean.Do(t.Context())
-			if err != nil || !done.Done || len(done.Abandoned) != 2 || !slices.Equal(wasted(done), wasted(found)) {
+			if err != nil || !done.Done || len(done.Abandoned) != 2 || len(wasted(done)) < 30 {
 				t.Errorf("done: %v, %v", done, err)
+			}
+			// While somebody works on a run that is built on it, a replaced one stays.
+			if !slices.Equal(wasted(found), []string{late, stray}) {
+				t.Errorf("found: %v", found)
 			}
 			for _, key := range everything(t, tb) {
 				if strings.Contains(key, "run=begun") || strings.Contains(key, "run=aborted") || strings.Contains(key, "run=replaced") || key == stray {

@@ -84,7 +84,9 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 		if err != nil {
 			return p, nil, err
 		}
-		p.KnownUIDs = &column
+		if p.KnownUIDs = &column; slices.ContainsFunc(p.Identifiers, func(id pipeline.Identifier) bool { return id.Column == column }) {
+			return p, nil, settingf("known_uids", "%s: the column holds emails or hashes of them, and what it holds is sent to ID5 as it is; name one with ID5 uids", shown(c.KnownUIDs))
+		}
 	}
 	if c.ID != "" {
 		if p.ID, err = columnOf(in, c.ID); err != nil {

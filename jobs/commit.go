@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -43,7 +46,10 @@ func (r *run) commit(ctx context.Context, j *job) (err error) {
 	if err := r.present(ctx, &manifest); err != nil {
 		return err
 	}
-	stands, own, err := r.table.Commit(ctx, manifest)
+	if manifest.Kept, err = r.keptColumns(ctx, j); err != nil {
+		return err
+	}
+	stands, own, err := r.publish(ctx, j, manifest)
 	if err != nil {
 		return err
 	}
@@ -51,6 +57,47 @@ func (r *run) commit(ctx context.Context, j *job) (err error) {
 		r.status = StatusAlreadyCommitted
 	}
 	return nil
+}
+
+// publish creates the manifest. Of incremental runs one does so at a time, so that each sees those before it.
+func (r *run) publish(ctx context.Context, j *job, m table.Manifest) (stands *table.Manifest, own bool, err error) {
+	if r.plan.Job["incremental"] == "true" {
+		release, err := r.table.PlanningLease(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		defer func() {
+			if err := release(); err != nil {
+				j.Log.Warn("the lease for planning was not let go; the next process has to wait some seconds", "cause", err)
+			}
+		}()
+	}
+	if _, err := r.table.Manifest(ctx, m.RunID); errors.Is(err, fs.ErrNotExist) { // otherwise another process has just ended the run
+		if err := r.overtaken(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	return r.table.Commit(ctx, m)
+}
+
+// keptColumns returns the kept columns of the run's rows.
+func (r *run) keptColumns(ctx context.Context, j *job) (kept []table.KeptColumn, err error) {
+	if len(r.plan.Replaces) == 0 {
+		fields, err := keptFields(j.reopen(&r.plan))
+		for _, f := range fields {
+			kept = append(kept, table.KeptColumn{Name: f.Name, Type: f.Type.String()})
+		}
+		return kept, err
+	}
+	base, err := r.base(ctx)
+	for _, b := range base {
+		for _, column := range b.Manifest.Kept {
+			if !slices.ContainsFunc(kept, func(k table.KeptColumn) bool { return strings.EqualFold(k.Name, column.Name) }) {
+				kept = append(kept, column)
+			}
+		}
+	}
+	return kept, err
 }
 
 // shardDone ends the work on a shard that is not the last one.
@@ -120,17 +167,24 @@ func (m *mapping) accept(manifest *table.Manifest) error {
 	c := &manifest.Counts
 	seen, invalid := c.Identifiers+c.Malformed, c.Invalid()
 	switch {
+	case m.FullBase && float64(c.Unmapped["REMOVED"]) > m.maxRemoved()*float64(c.Live):
+		return fmt.Errorf("%s of %s live pairs are not in the input, more than --max-removed %g allows, so nothing is committed; if the input is the whole base, run the same command with a higher --max-removed, otherwise give this run up: mapper clean %s --run %s --yes",
+			humanize.Comma(c.Unmapped["REMOVED"]), humanize.Comma(c.Live), m.maxRemoved(), m.Out, manifest.RunID)
 	case c.Lines == 0:
 		m.Log.Warn("the input has no rows")
 	case c.Asked == 0 && c.Identifiers == c.Unmapped["INVALID_IDENTIFIER"]:
-		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(c.Reasons))
-	case m.FullBase && float64(c.Unmapped["REMOVED"]) > m.maxRemoved()*float64(c.Live):
-		return fmt.Errorf("%s of %s live pairs are not in the input, more than --max-removed %g allows, so nothing is committed; if the input is not the whole base, leave out --full-base or give the whole of it, otherwise run the same command with a higher --max-removed",
-			humanize.Comma(c.Unmapped["REMOVED"]), humanize.Comma(c.Live), m.maxRemoved())
+		return fmt.Errorf("none of the %d lines holds a valid identifier, so nothing is committed: %d are blank%s", c.Lines, c.EmptyRows, reasons(ofInput(c.Reasons)))
 	case m.MaxInvalid != nil && float64(invalid) > *m.MaxInvalid*float64(seen):
 		return &pipeline.TooManyInvalidError{Invalid: invalid, Seen: seen, Limit: *m.MaxInvalid}
 	}
 	return nil
+}
+
+// ofInput returns what a run counts by raw_reason, without what is of no input.
+func ofInput(reasons map[string]int64) map[string]int64 {
+	counts := maps.Clone(reasons)
+	delete(counts, pipeline.NotInInput)
+	return counts
 }
 
 // check is conservation: nothing is committed that does not add up, for each input and in all, in every shard.
@@ -189,6 +243,9 @@ func (r *run) manifest(chains ...*table.Chain) table.Manifest {
 	if ofTable.Rows > 0 || len(ofTable.Unmapped) > 0 {
 		ofTable.URI = r.table.Bucket.URI("")
 		m.Inputs = append(m.Inputs, ofTable)
+	}
+	for i := range m.Counts.Repeated {
+		m.Counts.Repeated[i].Identity = "" // which is for adding up, and a manifest stays for ever
 	}
 	m.Calendar, m.Counts.Calendar = m.Counts.Calendar, nil
 	return m

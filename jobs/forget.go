@@ -48,6 +48,9 @@ func (f Forget) Run(ctx context.Context) (*Forgotten, error) {
 	if list.Len() == 0 {
 		return nil, usagef("no identifier to forget; write them to standard input, one a line")
 	}
+	if err := f.unused(ctx); err != nil {
+		return nil, err
+	}
 	j := &job{Map: m, kind: &forgetting{compacting{options: m, about: about}, list}, service: about.Service, environment: about.Environment}
 	summary, err := j.run(ctx)
 	done := &Forgotten{Summary: summary, Identifiers: list.Len(), Beyond: beyond}
@@ -56,6 +59,22 @@ func (f Forget) Run(ctx context.Context) (*Forgotten, error) {
 		done.Removed, err = f.erase(ctx)
 	}
 	return done, m.advised(err)
+}
+
+// unused refuses the id of a run that has been committed: whom it forgot, nobody can tell any more.
+func (f *Forget) unused(ctx context.Context) error {
+	if f.RunID == "" {
+		return nil
+	}
+	t, err := table.Open(ctx, f.Store, f.From)
+	if err != nil {
+		return err
+	}
+	done, err := committed(ctx, t, f.RunID)
+	if err == nil && done != nil {
+		err = settingf("run_id", "%s: it has been committed, and a run that is over forgets nobody; choose another", f.RunID)
+	}
+	return err
 }
 
 // beyond is what no program can reach that has a table's rights alone.

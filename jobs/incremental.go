@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/normalize"
 )
@@ -44,6 +46,34 @@ func (r *run) known(ctx context.Context, m *Map, o view.Options) (*view.View, er
 	m.Log.Info("reading the table", "runs", len(base))
 	o.Memory = m.Memory / 6
 	return view.Open(ctx, r.table, base, o)
+}
+
+// overtaken gives an incremental run up when another one has been committed that it does not build on, and one of the two
+// goes by a whole base: what the one leaves as it is, since it is live, the other may have removed, and the later word
+// would be that of whoever was planned first. It looks before the work and before the commit.
+func (r *run) overtaken(ctx context.Context) error {
+	if r.plan.Job["incremental"] != "true" {
+		return nil
+	}
+	runs, err := r.table.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	known := table.Covers(r.plan.Base, runs)
+	for _, o := range runs {
+		if o.ID == r.plan.RunID || known[o.ID] || !o.Committed() || o.Manifest.Kind != table.KindMap {
+			continue
+		}
+		if r.plan.Job["full_base"] != "true" && o.Manifest.Job["full_base"] != "true" {
+			continue
+		}
+		if err := r.table.Abort(ctx, r.plan.RunID); err != nil {
+			return err
+		}
+		return fmt.Errorf("run %s: %w: run %s was committed since it was planned, and one of them goes by a whole base; run the same command again (a run id that was given is used up: choose another --run-id)",
+			r.plan.RunID, table.ErrYielded, o.ID)
+	}
+	return nil
 }
 
 // due says which answers a run asks for again.

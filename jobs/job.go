@@ -74,6 +74,9 @@ func (j *job) run(ctx context.Context) (*Summary, error) {
 		if err != nil {
 			return nil, err
 		}
+		if done != nil && done.Kind != j.name() {
+			return nil, usagef("run %s has been committed, and is of kind %s; choose another --run-id", j.RunID, done.Kind)
+		}
 		if done != nil {
 			s := summarize(t, done, StatusAlreadyCommitted)
 			s.Shard = j.Shard.String()

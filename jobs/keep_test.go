@@ -10,6 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
 	"mapper/client"
 	"mapper/client/objects"
 	"mapper/client/sandbox"
@@ -516,4 +521,132 @@ func TestRemapExample(t *testing.T) {
 		t.Errorf("%v", s)
 	}
 	k.verify()
+}
+
+// TestFullBaseOfNothing: an export of which nothing but the header is left removes nobody.
+func TestFullBaseOfNothing(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	k.mapped(k.job(k.input(people(0, 50)...)))
+	m := k.job(k.input("id,email,plan"))
+	m.Columns.Email, m.Incremental, m.FullBase, m.AllowEmpty = []string{"email"}, true, true, true
+	plan, err := m.Plan(t.Context())
+	if err != nil || !plan.TooMany || plan.Removed != 50 {
+		t.Errorf("%v, %+v", err, plan)
+	}
+	if _, err := m.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "50 of 50 live pairs") {
+		t.Errorf("%v", err)
+	}
+	m.Inputs = append(m.Inputs, filepath.Join(t.TempDir(), "gone.csv"))
+	if _, err := m.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "gone.csv") {
+		t.Errorf("a part of the base is missing: %v", err)
+	}
+	if n := len(k.live()); n != 50 {
+		t.Errorf("%d live rows", n)
+	}
+}
+
+// TestOverlappingBases: a run by a whole base that was planned before another one cannot take back what that has
+// confirmed.
+func TestOverlappingBases(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	k.mapped(k.job(k.input(people(0, 100)...)))
+	old := k.job(k.input(people(0, 39)...))
+	old.Incremental, old.FullBase, old.RunID = true, true, "old"
+	if _, err := old.Run(t.Context()); err == nil {
+		t.Fatal("61 of 100 were removed")
+	}
+	whole := k.job(k.input(people(0, 100)...))
+	whole.Incremental, whole.FullBase = true, true
+	k.mapped(whole)
+	all := 1.0
+	old.MaxRemoved = &all
+	if _, err := old.Run(t.Context()); !errors.Is(err, table.ErrYielded) {
+		t.Errorf("%v", err)
+	}
+	if n := len(k.live()); n != 100 {
+		t.Errorf("%d live rows", n)
+	}
+	k.verify()
+}
+
+// TestRunIDsOfOthers: a run id that is used up is no success of another kind of run, and never one of a forget.
+func TestRunIDsOfOthers(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	m := k.job(k.input(people(0, 20)...))
+	m.RunID = "used"
+	k.mapped(m)
+	r := jobs.Remap{Map: k.job("")}
+	r.RunID = "used"
+	if _, err := r.Run(t.Context()); !isUsage(err) {
+		t.Errorf("%v", err)
+	}
+	f := jobs.Forget{Compact: jobs.Compact{From: k.out, Store: k.store, RunID: "f"}, Identifiers: strings.NewReader("person1@example.com\n")}
+	if _, err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.Identifiers = strings.NewReader("person2@example.com\n")
+	if _, err := f.Run(t.Context()); !isUsage(err) {
+		t.Errorf("%v", err)
+	}
+	k.verify()
+}
+
+// TestForgetLeavesNoTrace: what tells apart whom a forget was for, or stood in many rows, is in no file that stays.
+func TestForgetLeavesNoTrace(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	lines := people(0, 40)
+	for range 5 {
+		lines = append(lines, "x,person7@example.com,p")
+	}
+	k.mapped(k.job(k.input(lines...)))
+	id := idOf(t, "person7@example.com")
+	f := jobs.Forget{Compact: jobs.Compact{From: k.out, Store: k.store, RunID: "f"}, Identifiers: strings.NewReader("person7@example.com\n")}
+	if _, err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if k.holds(fmt.Sprintf("%x", id.Hash[:8])) || k.holds(`"identifiers": "`) {
+		t.Error("the table still tells of the person")
+	}
+	k.verify()
+	if _, err := (jobs.Compact{From: k.out, Store: k.store}).Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeptTypesInTable: a kept column of another type than in the table is refused before there is a run.
+func TestKeptTypesInTable(t *testing.T) {
+	k := newKeeper(t, sandbox.Options{})
+	m := k.job(k.input(people(0, 20)...))
+	m.Columns.Keep = []string{"plan"}
+	k.mapped(m)
+	if _, err := (jobs.Compact{From: k.out, Store: k.store}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.BinaryTypes.String}, {Name: "email", Type: arrow.BinaryTypes.String}, {Name: "Plan", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	for i, text := range []string{"1", "a@example.com", "7"} {
+		if err := b.Field(i).AppendValueFromString(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "people.arrow")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := ipc.NewFileWriter(f, ipc.WithSchema(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(b.NewRecord()), w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	m = k.job(path)
+	m.Columns.Keep = []string{"Plan"}
+	if _, err := m.Run(t.Context()); !isUsage(err) || !strings.Contains(err.Error(), "was of type utf8") {
+		t.Errorf("%v", err)
+	}
+	if len(k.live()) != 20 {
+		t.Error("the table cannot be exported")
+	}
 }

@@ -318,7 +318,7 @@ func (m *mapping) settings() map[string]string {
 // list returns the inputs that the job names.
 func (m *Map) list(ctx context.Context) ([]objects.Object, error) {
 	found, err := sources.List(ctx, m.Store, m.Inputs)
-	if m.AllowEmpty && isMissing(err) {
+	if m.AllowEmpty && !m.FullBase && isMissing(err) { // what is missing of a whole base would be removed
 		return m.findThose(ctx)
 	}
 	return found, err

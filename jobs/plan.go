@@ -32,11 +32,12 @@ type Estimate struct {
 	Invalid     map[string]int64 `json:"invalid"`     // of them, by reason: they would be unmapped without being asked
 	Asked       int64            `json:"asked"`       // identities that would be asked
 	Unique      int64            `json:"unique_estimate"`
-	Duplicates  int64            `json:"duplicates"` // valid identifiers whose identity would not be asked again
-	Withheld    int64            `json:"withheld"`   // identifiers of which an incremental run would write nothing
-	Suppressed  int64            `json:"suppressed"` // identifiers that are never to be asked
-	Removed     int64            `json:"removed"`    // pairs that are not in the whole base any more
-	Requests    int64            `json:"requests"`   // without repetitions
+	Duplicates  int64            `json:"duplicates"`       // valid identifiers whose identity would not be asked again
+	Withheld    int64            `json:"withheld"`         // identifiers of which an incremental run would write nothing
+	Suppressed  int64            `json:"suppressed"`       // identifiers that are never to be asked
+	Removed     int64            `json:"removed"`          // pairs that are not in the whole base any more
+	TooMany     bool             `json:"too_many_removed"` // more than MaxRemoved allows: the run would be refused
+	Requests    int64            `json:"requests"`         // without repetitions
 	InFlight    int              `json:"max_in_flight"`
 	// Seconds is how long the requests take if each takes so many milliseconds and the service allows all of them.
 	Seconds map[string]float64 `json:"seconds_by_latency_ms"`
@@ -111,7 +112,7 @@ func (j *job) estimate(ctx context.Context, look func(*Estimate, *run) error) (*
 	if err := j.count(ctx, r, asked); err != nil {
 		return nil, err
 	}
-	e.fill(r, asked.requests.Load())
+	e.fill(r, asked.requests.Load(), j.maxRemoved())
 	e.Took = time.Since(began).Seconds()
 	return e, nil
 }
@@ -173,17 +174,19 @@ func (e *Estimate) addInput(l looked) {
 }
 
 // fill takes over what was counted.
-func (e *Estimate) fill(r *run, requests int64) {
+func (e *Estimate) fill(r *run, requests int64, maxRemoved float64) {
 	m := r.manifest(r.chain)
 	c := &m.Counts
 	e.Lines, e.Malformed, e.EmptyRows, e.Identifiers = c.Lines, c.Malformed, c.EmptyRows, c.Identifiers
 	e.Asked, e.Unique, e.Requests = c.Asked, c.UniqueEstimate, requests
 	e.Invalid = map[string]int64{}
-	for reason, n := range c.Reasons {
+	for reason, n := range ofInput(c.Reasons) {
 		e.Invalid[reason] = n
 	}
 	delete(e.Invalid, pipeline.NoAnswer) // which is what they all got that would be asked
+	delete(e.Invalid, pipeline.OnSuppression)
 	e.Withheld, e.Suppressed, e.Removed = c.Withheld, c.Unmapped[sinks.ReasonSuppressed.String()], c.Unmapped[sinks.ReasonRemoved.String()]
+	e.TooMany = float64(e.Removed) > maxRemoved*float64(c.Live)
 	e.Duplicates = c.Identifiers - c.Unmapped[sinks.ReasonInvalidIdentifier.String()] - c.Asked - e.Withheld - e.Suppressed
 	e.Seconds = secondsByLatency(requests, e.InFlight)
 	e.Advice = advise(&m)
@@ -236,8 +239,18 @@ func (e *Estimate) String() string {
 	fmt.Fprintf(&b, "%s lines, %s malformed, %s rows without an identifier\n", humanize.Comma(e.Lines), humanize.Comma(e.Malformed), humanize.Comma(e.EmptyRows))
 	fmt.Fprintf(&b, "%s identifiers, %s identities to ask (about %s different ones), %s known from rows before\n",
 		humanize.Comma(e.Identifiers), humanize.Comma(e.Asked), humanize.Comma(e.Unique), humanize.Comma(e.Duplicates))
-	if e.Withheld+e.Suppressed+e.Removed > 0 {
-		fmt.Fprintf(&b, "%s known from the table or repeated, %s suppressed; %s pairs to be removed\n", humanize.Comma(e.Withheld), humanize.Comma(e.Suppressed), humanize.Comma(e.Removed))
+	if e.Withheld > 0 {
+		fmt.Fprintf(&b, "%s known from the table or repeated\n", humanize.Comma(e.Withheld))
+	}
+	if e.Suppressed > 0 {
+		fmt.Fprintf(&b, "%s suppressed\n", humanize.Comma(e.Suppressed))
+	}
+	if e.Removed > 0 {
+		fmt.Fprintf(&b, "%s to be removed", counted(e.Removed, "live pair", "live pairs"))
+		if e.TooMany {
+			b.WriteString(", more than --max-removed allows: the run would be refused")
+		}
+		b.WriteString("\n")
 	}
 	if len(e.Invalid) > 0 {
 		fmt.Fprintf(&b, "never asked:%s\n", strings.TrimPrefix(reasons(e.Invalid), ","))

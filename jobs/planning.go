@@ -90,6 +90,9 @@ func (j *job) create(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if err := t.Clear(ctx, j.name(), draft.RunID); err != nil {
 		return nil, err
 	}
+	if err := j.keepsAlike(ctx, t, &draft); err != nil {
+		return nil, err
+	}
 	stands, err := t.CreatePlan(ctx, draft)
 	if err != nil {
 		return nil, err
@@ -99,6 +102,26 @@ func (j *job) create(ctx context.Context, t *table.Table, draft table.Plan, foun
 	}
 	j.Log.Info("planned", "run_id", stands.RunID, "inputs", len(stands.Inputs), "shards", len(stands.Shards))
 	return &stands, nil
+}
+
+// keepsAlike refuses kept columns whose type is another one in the table: nobody could put their rows side by side.
+func (j *job) keepsAlike(ctx context.Context, t *table.Table, draft *table.Plan) error {
+	fields, err := keptFields(j.reopen(draft))
+	if err != nil || len(fields) == 0 {
+		return err
+	}
+	runs, err := t.Runs(ctx)
+	for _, r := range table.Live(runs) {
+		for _, k := range r.Manifest.Kept {
+			for _, f := range fields {
+				if strings.EqualFold(k.Name, f.Name) && k.Type != f.Type.String() {
+					return settingf("keep", "%s: the column is of type %s here and was of type %s in run %s of the table; convert it, or give it another name in the input",
+						f.Name, f.Type, k.Type, r.ID)
+				}
+			}
+		}
+	}
+	return err
 }
 
 // same fails when a plan is not one of this job. What other shards read is settled, whatever has come to the inputs

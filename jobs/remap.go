@@ -171,7 +171,7 @@ func refreshAfter(runs []table.Run) (age time.Duration) {
 	latest := int64(-1)
 	for _, run := range table.Live(runs) {
 		said, none := time.ParseDuration(run.Manifest.Job["refresh_after"])
-		if none == nil && run.Manifest.Seq > latest {
+		if none == nil && run.Manifest.Seq >= latest {
 			latest, age = run.Manifest.Seq, said
 		}
 	}

@@ -235,3 +235,26 @@ func TestSignalsRefuses(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// TestSignalsSendsNoRawIdentifier: a column of known uids that holds an email or a phone stops the run, before that row is
+// sent.
+func TestSignalsSendsNoRawIdentifier(t *testing.T) {
+	for _, cell := range []string{"b@example.com", "+14155550100"} {
+		s, url := operator(t, sandbox.Options{Trace: true})
+		input := filepath.Join(t.TempDir(), "people.csv")
+		if err := os.WriteFile(input, []byte("id,email,cc,uids\n1,a@example.com,US,ID5*a\n2,c@example.com,US,"+cell+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := signalsJob(s, url, input, filepath.Join(t.TempDir(), "ids"))
+		if _, err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), `row 2: column "uids" holds`) || strings.Contains(err.Error(), cell) {
+			t.Errorf("%v", err)
+		}
+		if known := s.ID5Known(idOfID5(t, "c@example.com").Hash, "US"); len(known) > 0 {
+			t.Errorf("%q was sent", known)
+		}
+		j.Columns.KnownUIDs = "email"
+		if _, err := j.Run(t.Context()); !isUsage(err) {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -115,10 +115,14 @@ func (s *Summary) String() string {
 		fmt.Fprintf(&b, " + %s %s", humanize.Comma(c.Withheld), word)
 	}
 	if removed := c.Unmapped["REMOVED"]; removed > 0 {
-		fmt.Fprintf(&b, ", and %s removed", humanize.Comma(removed))
+		word := "removed"
+		if s.Status != StatusCommitted {
+			word = "to be removed"
+		}
+		fmt.Fprintf(&b, ", and %s %s", humanize.Comma(removed), word)
 	}
-	fmt.Fprintf(&b, "; %s requests, %s retried, %s throttled; %s parts in %s (%s rows/s)",
-		humanize.Comma(c.Requests), humanize.Comma(c.Retries), humanize.Comma(c.Throttled), humanize.Comma(int64(s.Parts)),
+	fmt.Fprintf(&b, "; %s, %s retried, %s throttled; %s in %s (%s rows/s)",
+		counted(c.Requests, "request", "requests"), humanize.Comma(c.Retries), humanize.Comma(c.Throttled), counted(int64(s.Parts), "part", "parts"),
 		time.Duration(s.Seconds*float64(time.Second)).Round(10*time.Millisecond), humanize.Comma(int64(s.RowsPerSecond)))
 	return b.String() + adviceText(s.Advice)
 }

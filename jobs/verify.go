@@ -172,9 +172,12 @@ func (v *Verification) progress(ctx context.Context, t *table.Table, r table.Run
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, fs.ErrNotExist) && v.replaced[r.ID] {
+	switch gone := errors.Is(err, fs.ErrNotExist); {
+	case gone && v.replaced[r.ID]:
 		v.remark("run %s is replaced, and its plan removed", r.ID)
 		return nil
+	case gone && r.Manifest.Kind == table.KindForget:
+		return nil // it told apart whom it forgot, and goes when it is through
 	}
 	if err != nil {
 		v.damage("run %s: %v; its rows are not concerned", r.ID, err)

@@ -11,16 +11,21 @@ import (
 	"mapper/sources"
 )
 
-// CopiedError is a value that must not be copied into the output.
+// CopiedError is a value that must not be copied into the output, or not be sent as a known uid.
 type CopiedError struct {
 	URI    string
 	Row    int64 // data row, from 1
 	Column string
 	What   string // what the value is
+	Sent   bool   // it would be sent to the service
 }
 
 // Error names the place and what to do, and not the value.
 func (e *CopiedError) Error() string {
+	if e.Sent {
+		return fmt.Sprintf("%s: row %d: column %q holds %s, and --known-uids sends it to the service as it is; name a column with uids alone, or mend the row",
+			e.URI, e.Row, e.Column, e.What)
+	}
 	return fmt.Sprintf("%s: row %d: column %q holds %s, and --id and --keep copy it into the output; name another column, mend the row, or add --allow-raw if it is an email or phone that you mean to copy",
 		e.URI, e.Row, e.Column, e.What)
 }
@@ -38,12 +43,17 @@ type copiedColumn struct {
 	isBinary   bool // bytes that are no text hold no identifier that could be told from chance
 	mustText   bool // the column id is text; kept binary columns may hold anything
 	namedPhone bool
+	sent       bool // to the service
 }
 
 // copiedOf returns the copied columns of a batch that can hold an identifier.
 func copiedOf(in *Input, b *sources.Batch) copied {
 	c := copied{in: in}
 	columns := in.columns()
+	if in.KnownUIDs != nil { // the last of those that are not copied
+		i := in.hashed() - 1
+		c.columns = append(c.columns, copiedColumn{name: b.Record.ColumnName(i), value: cellsOf(b.Record.Column(i)), sent: true})
+	}
 	for i := in.hashed(); i < int(b.Record.NumCols()); i++ {
 		column := copiedColumn{name: b.Record.ColumnName(i), namedPhone: slices.Contains(in.NamedPhone, columns[i])}
 		switch a := b.Record.Column(i).(type) {
@@ -75,14 +85,14 @@ func (c *copied) check(i int, number int64) error {
 			continue
 		}
 		what := ""
-		if !c.in.AllowRaw && (!column.isBinary || utf8.Valid(raw.Reveal())) {
+		if (!c.in.AllowRaw || column.sent) && (!column.isBinary || utf8.Valid(raw.Reveal())) {
 			what = Identifies(raw, column.namedPhone)
 		}
 		if column.mustText && !utf8.Valid(raw.Reveal()) {
 			what = "bytes that are not UTF-8 text"
 		}
 		if what != "" {
-			return &CopiedError{URI: c.in.Source.Object.URI, Row: number, Column: column.name, What: what}
+			return &CopiedError{URI: c.in.Source.Object.URI, Row: number, Column: column.name, What: what, Sent: column.sent}
 		}
 	}
 	return nil

@@ -37,7 +37,8 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 	case Refuse:
 		return j.writeRefused(r)
 	case Suppress:
-		if t.Live || t.Answer.Status == client.Mapped {
+		// Only to end the pair's life the hash has to be there again: it may be that of somebody who was forgotten.
+		if j.out.HasHash = t.Live; t.Live {
 			j.end(t, sinks.ChangeRemoved)
 		}
 		return j.writeUnasked(sinks.ReasonSuppressed, OnSuppression)

@@ -11,10 +11,10 @@ import (
 
 // Repeated is an identity that stands in many rows, probably a placeholder such as noemail@example.com.
 type Repeated struct {
-	Identity string `json:"identity"` // the first 8 bytes of its hash, in hex: enough to add up parts
-	Count    int64  `json:"count"`    // rows that repeat it, within about 0.5 % of all identifiers
-	Input    int    `json:"input"`    // where one of them is
-	Row      int64  `json:"row"`      // data row there, from 1
+	Identity string `json:"identity,omitempty"` // the first 8 bytes of its hash, in hex: enough to add up parts, of which alone it stands
+	Count    int64  `json:"count"`              // rows that repeat it, within about 0.5 % of all identifiers
+	Input    int    `json:"input"`              // where one of them is
+	Row      int64  `json:"row"`                // data row there, from 1
 }
 
 // maxRepeated bounds the identities that a part, and a run, names as repeated.

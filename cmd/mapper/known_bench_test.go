@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mapper/client/objects"
+	"mapper/jobs"
 	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/normalize"
@@ -158,7 +159,7 @@ func benchMerge(b *testing.B, t *table.Table, runs []table.Run, rows int) {
 	spilled := int64(0)
 	for b.Loop() {
 		resetPeak(b)
-		v, err := view.Open(b.Context(), t, runs, view.Options{Spill: b.TempDir(), AnswersOnly: true})
+		v, err := view.Open(b.Context(), t, runs, view.Options{Memory: jobs.DefaultMemory / 6, Spill: b.TempDir(), AnswersOnly: true})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -238,7 +239,7 @@ func benchDue(b *testing.B, t *table.Table, runs []table.Run, rows int) {
 }
 
 func findDue(b *testing.B, t *table.Table, runs []table.Run, due view.Due) (found int) {
-	v, err := view.OpenDue(b.Context(), t, runs, due, view.Options{Spill: b.TempDir()})
+	v, err := view.OpenDue(b.Context(), t, runs, due, view.Options{Memory: jobs.DefaultMemory / 6, Spill: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}

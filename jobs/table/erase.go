@@ -21,7 +21,17 @@ func (t *Table) Erase(ctx context.Context) (removed *Waste, err error) {
 	if err != nil {
 		return newWaste(), err
 	}
-	return t.Remove(ctx, w)
+	if removed, err = t.Remove(ctx, w); err != nil {
+		return removed, err
+	}
+	for _, r := range runs {
+		if r.Committed() && r.Manifest.Kind == KindForget { // its settings tell apart whom it forgot
+			if err := t.in.Delete(ctx, planKey(r.ID)); err != nil {
+				return removed, err
+			}
+		}
+	}
+	return removed, nil
 }
 
 // forgotten returns the runs that committed forgets stand for.

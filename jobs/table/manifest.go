@@ -33,8 +33,15 @@ type Manifest struct {
 	Aborted     bool              `json:"aborted"`
 	Inputs      []ManifestInput   `json:"inputs"`
 	Parts       []sinks.File      `json:"parts"`
+	Kept        []KeptColumn      `json:"kept,omitempty"` // the kept columns of the rows
 	Counts      ManifestCounts    `json:"counts"`
 	Calendar    map[string]int64  `json:"refresh_calendar"` // UTC day -> identities due
+}
+
+// KeptColumn is a column that a run has copied through.
+type KeptColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // as Arrow writes it
 }
 
 // ManifestInput is an input of a run and what became of its lines.
@@ -170,7 +177,10 @@ func (t *Table) Abort(ctx context.Context, run string) error {
 	m := Manifest{Version: Version, Writer: t.Writer, RunID: run, Aborted: true, FinishedAt: time.Now().UTC()}
 	p, err := t.Plan(ctx, run)
 	if err == nil { // one that is damaged is a reason to abort the run
-		m.Kind, m.Service, m.Environment, m.StartedAt, m.Job, m.Fingerprint = p.Kind, p.Service, p.Environment, p.StartedAt, p.Job, p.Fingerprint
+		m.Kind, m.Service, m.Environment, m.StartedAt = p.Kind, p.Service, p.Environment, p.StartedAt
+		if p.Kind != KindForget { // whose settings tell apart whom it was to forget, and a manifest stays for ever
+			m.Job, m.Fingerprint = p.Job, p.Fingerprint
+		}
 	}
 	if _, err := t.create(ctx, manifestKey(run), &m); err != nil {
 		return err

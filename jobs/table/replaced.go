@@ -13,7 +13,10 @@ func (t *Table) RemoveReplaced(ctx context.Context, grace time.Duration) (*Waste
 		return newWaste(), err
 	}
 	o := WasteOptions{Grace: grace}
-	gone := goneBy(runs, grace)
+	gone, err := t.gone(ctx, runs, nil, grace)
+	if err != nil {
+		return newWaste(), err
+	}
 	w, err := t.wasteOfAll(ctx, runs, o, func(r Run) bool { return gone[r.ID] })
 	if err != nil {
 		return newWaste(), err

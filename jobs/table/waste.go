@@ -60,17 +60,31 @@ func (t *Table) Waste(ctx context.Context, o WasteOptions) (*Waste, error) {
 
 // wasteOfAll looks at some of the runs.
 func (t *Table) wasteOfAll(ctx context.Context, runs []Run, o WasteOptions, which func(Run) bool) (*Waste, error) {
-	w := newWaste()
-	found := make([]Waste, len(runs))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	gone := goneBy(runs, o.Grace)
-	for i, r := range runs {
-		if which(r) {
-			group.Go(func() error { return t.wasteOf(ctx, r, gone[r.ID], o, &found[i]) })
+	w, found := newWaste(), make([]Waste, len(runs))
+	each := func(of func(ctx context.Context, r Run, w *Waste) error) error {
+		group, limited := errgroup.WithContext(ctx)
+		group.SetLimit(atOnce)
+		for i, r := range runs {
+			if which(r) {
+				group.Go(func() error { return of(limited, r, &found[i]) })
+			}
+		}
+		return group.Wait()
+	}
+	if err := each(func(ctx context.Context, r Run, w *Waste) error { return t.abandoned(ctx, r, o, w) }); err != nil {
+		return nil, err
+	}
+	abandoned := map[string]bool{} // on which nobody builds any more
+	for _, f := range found {
+		for _, a := range f.Abandoned {
+			abandoned[a.RunID] = true
 		}
 	}
-	if err := group.Wait(); err != nil {
+	gone, err := t.gone(ctx, runs, abandoned, o.Grace)
+	if err != nil {
+		return nil, err
+	}
+	if err := each(func(ctx context.Context, r Run, w *Waste) error { return t.wasteOf(ctx, r, gone[r.ID], w) }); err != nil {
 		return nil, err
 	}
 	for _, f := range found {
@@ -101,9 +115,10 @@ func (t *Table) wasteful(ctx context.Context, o WasteOptions) ([]Run, error) {
 	return []Run{r}, nil
 }
 
-// goneBy says which runs are replaced for long enough: those that a forget stands for, at once.
-func goneBy(runs []Run, grace time.Duration) map[string]bool {
-	gone := forgotten(runs)
+// gone says which runs are replaced for long enough: those that a forget stands for, at once, and of the others those that
+// no unfinished run is built on.
+func (t *Table) gone(ctx context.Context, runs []Run, abandoned map[string]bool, grace time.Duration) (map[string]bool, error) {
+	gone := map[string]bool{}
 	for _, r := range runs {
 		if r.Committed() && time.Since(r.Manifest.FinishedAt) >= grace {
 			for _, id := range r.Manifest.Replaces {
@@ -111,18 +126,34 @@ func goneBy(runs []Run, grace time.Duration) map[string]bool {
 			}
 		}
 	}
-	return gone
+	for _, r := range runs {
+		if r.Manifest != nil || abandoned[r.ID] {
+			continue
+		}
+		p, err := t.Plan(ctx, r.ID)
+		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, fs.ErrNotExist) { // nobody can continue it, or it is over
+			return nil, err
+		}
+		for _, id := range p.Base {
+			delete(gone, id)
+		}
+	}
+	for id := range forgotten(runs) {
+		gone[id] = true
+	}
+	return gone, nil
 }
 
-// wasteOf finds what is to be removed of one run.
-func (t *Table) wasteOf(ctx context.Context, r Run, gone bool, o WasteOptions, w *Waste) error {
+// wasteOf finds what is to be removed of one run that is over.
+func (t *Table) wasteOf(ctx context.Context, r Run, gone bool, w *Waste) error {
+	if r.Manifest == nil {
+		return nil
+	}
 	entries, err := t.entriesOf(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	switch {
-	case r.Manifest == nil:
-		return t.abandoned(ctx, r, entries, o, w)
 	case r.Manifest.Aborted:
 		w.Files = wasted(r, entries, "of an aborted run", func(key string) bool { return key != manifestKey(r.ID) })
 	case gone:
@@ -175,7 +206,14 @@ func wasted(r Run, entries []objects.Entry, why string, is func(key string) bool
 }
 
 // abandoned adds an unfinished run if nobody works on it any more.
-func (t *Table) abandoned(ctx context.Context, r Run, entries []objects.Entry, o WasteOptions, w *Waste) error {
+func (t *Table) abandoned(ctx context.Context, r Run, o WasteOptions, w *Waste) error {
+	if r.Manifest != nil {
+		return nil
+	}
+	entries, err := t.entriesOf(ctx, r.ID)
+	if err != nil {
+		return err
+	}
 	a := Abandoned{RunID: r.ID, Files: len(entries)}
 	for _, e := range entries {
 		a.Bytes += e.Size
@@ -185,6 +223,7 @@ func (t *Table) abandoned(ctx context.Context, r Run, entries []objects.Entry, o
 	}
 	if o.Run == "" {
 		if time.Since(a.Last) < o.Grace {
+			w.Remarks = append(w.Remarks, fmt.Sprintf("run %s is unfinished, and younger than the grace; compact and forget wait for it: finish it with the command that began it, or abort it now with --run %s", r.ID, r.ID))
 			return nil
 		}
 		worked, err := t.isWorkedOn(ctx, r.ID)

@@ -153,6 +153,9 @@ func (p *Plan) yields(o *rival, known, knownToOther map[string]bool) bool {
 	return slices.ContainsFunc(o.replaces, unknownTo(known))
 }
 
+// Covers returns the runs that a base stands for: its own, those that they replace, and so on.
+func Covers(base []string, runs []Run) map[string]bool { return covered(base, runs) }
+
 // covered returns the runs that a base stands for: its own, those that they replace, and so on.
 func covered(base []string, runs []Run) map[string]bool {
 	replaced := map[string][]string{}

@@ -209,7 +209,7 @@ func TestErase(t *testing.T) {
 		}
 	}
 	left, err := tb.Bucket.List(t.Context(), "")
-	want := []string{"_runs/a/manifest.json", "_runs/aborted/manifest.json", "_runs/f/manifest.json", "_runs/f/plan.json", "_runs/folded/manifest.json",
+	want := []string{"_runs/a/manifest.json", "_runs/aborted/manifest.json", "_runs/f/manifest.json", "_runs/folded/manifest.json",
 		"mapped/run=f/_SUCCESS", "mapped/run=f/part-0-1-aaaa.parquet", "refresh_from/run=f/_SUCCESS", "unmapped/run=f/_SUCCESS"}
 	if slices.Sort(left); err != nil || !slices.Equal(left, want) {
 		t.Errorf("left: %v, %v", left, err)
