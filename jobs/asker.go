@@ -37,12 +37,7 @@ func (a uid2Asker) Stats() transport.Stats { return a.client.Stats().Stats }
 const serviceID5 = "id5"
 
 // networkOf returns of which network a table is.
-func networkOf(service string) sinks.Network {
-	if service == serviceID5 {
-		return sinks.NetworkID5
-	}
-	return sinks.NetworkUID2
-}
+func networkOf(service string) sinks.Network { return sinks.NetworkOf(service) }
 
 // profileOf returns whose rule for emails applies.
 func profileOf(service string) normalize.Profile {

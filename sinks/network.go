@@ -21,6 +21,14 @@ const (
 	networks
 )
 
+// NetworkOf returns the network of a service, which tables name "id5" or else as UID2 or EUID.
+func NetworkOf(service string) Network {
+	if service == "id5" {
+		return NetworkID5
+	}
+	return NetworkUID2
+}
+
 // hexLen is the length of an identity's hash as ID5 takes it.
 const hexLen = 64
 

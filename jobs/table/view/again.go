@@ -19,9 +19,10 @@ type AgainOptions struct {
 }
 
 // Again is what a run asks for again: a task for each live pair of an identity that is due, in the order of refresh_from,
-// type and hash, id. Identities without refresh_from, which have opted out for example, come first. It is the
+// identity, id. Identities without refresh_from, which have opted out for example, come first. It is the
 // [pipeline.Merge] of a run without inputs.
 type Again struct {
+	network network
 	maxRows int64
 	sorted  *sorter
 	folder  spillFolder
@@ -32,7 +33,7 @@ type Again struct {
 // NewAgain takes what is due off a view, which is not needed any more then.
 func NewAgain(ctx context.Context, v *View, o AgainOptions) (_ *Again, err error) {
 	memory := Options{Memory: o.Memory}.withDefaults().Memory
-	a := &Again{maxRows: o.MaxRows}
+	a := &Again{network: v.network, maxRows: o.MaxRows}
 	if a.folder, err = newSpillFolder(o.Spill); err != nil {
 		return nil, err
 	}
@@ -62,8 +63,7 @@ func (a *Again) take(ctx context.Context, v *View, due Due) error {
 // add adds a pair. Its key is the order, and what it is; its value the answer that is known.
 func (a *Again) add(row *Row, suppressed bool) error {
 	a.key = binary.BigEndian.AppendUint64(a.key[:0], uint64(row.Answer.RefreshFrom)^1<<63)
-	var text [normalize.Base64Len]byte
-	a.key = appendIdentity(a.key, row.Identity.Kind, row.Identity.AppendBase64(text[:0]))
+	a.key = a.network.appendKnown(a.key, &row.Identity)
 	a.key = appendID(a.key, row.ID, row.HasID)
 	do := pipeline.Ask
 	if suppressed {
@@ -85,7 +85,7 @@ const tasksBatch = 1024
 // Tasks yields what is due.
 func (a *Again) Tasks(ctx context.Context) iter.Seq2[*pipeline.Tasks, error] {
 	return func(yield func(*pipeline.Tasks, error) bool) {
-		t := againTasks{yield: yield, maxRows: a.maxRows}
+		t := againTasks{yield: yield, network: a.network, maxRows: a.maxRows}
 		err := a.sorted.each(func(rec record) error {
 			if t.rows%tasksBatch == 0 && ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -107,6 +107,7 @@ var errLimit = errors.New("there are as many rows as there may be")
 // againTasks makes tasks of the sorted records.
 type againTasks struct {
 	yield   func(*pipeline.Tasks, error) bool
+	network network
 	maxRows int64
 
 	rows  int64
@@ -153,13 +154,13 @@ func (t *againTasks) flush() error {
 
 // task returns the task of a record, whose texts it copies.
 func (t *againTasks) task(rec record) (task pipeline.Task, err error) {
-	if len(rec.key) <= 8+identityLen || len(rec.value) == 0 {
+	end := 8 + t.network.identityLen()
+	if len(rec.key) <= end || len(rec.value) == 0 {
 		return task, errDamagedSpill
 	}
-	identity, id := rec.key[8:8+identityLen], rec.key[8+identityLen:]
+	identity, id := rec.key[8:end], rec.key[end:]
 	task.Input, task.Lines, task.Live = pipeline.NoInput, 1, true
-	task.Identity.Kind = normalize.Kind(identity[0])
-	if err := decodeHash(&task.Identity, identity[1:]); err != nil {
+	if err := t.network.decode(&task.Identity, identity); err != nil {
 		return task, errDamagedSpill
 	}
 	from := len(t.arena)

@@ -20,6 +20,7 @@ type batch struct {
 	first                         uint64 // the number of the first row among those of its run
 	line                          int64  // and in its part, from 0
 	id, kind, hash                texts
+	country                       texts // of ID5 only
 	uid, previous                 texts
 	reason, rawReason, rejectedBy texts
 	sourceFile, sourceColumn      texts
@@ -65,7 +66,7 @@ func (b *batch) put(name string, column arrow.Array) error {
 	switch c := column.(type) {
 	case *array.String:
 		t := map[string]*texts{
-			"id": &b.id, "identity_type": &b.kind, "identity_hash": &b.hash, "current_uid": &b.uid, "previous_uid": &b.previous,
+			"id": &b.id, "identity_type": &b.kind, "identity_hash": &b.hash, "country": &b.country, "current_uid": &b.uid, "previous_uid": &b.previous,
 			"reason": &b.reason, "raw_reason": &b.rawReason, "rejected_by": &b.rejectedBy,
 			"source_file": &b.sourceFile, "source_column": &b.sourceColumn,
 		}[name]
@@ -98,10 +99,13 @@ func (b *batch) errorAt(i int, err error) error {
 
 var errNoType = errors.New("has a hash, and a type that this version does not know; use a newer one")
 
-// kindOf returns the type of a row that has a hash, which it looks at too.
+// kindOf returns the type of a row that has a hash, which it looks at too, as at the country.
 func (b *batch) kindOf(i int) (normalize.Kind, error) {
-	if n := len(b.hash.at(i)); n != normalize.Base64Len {
-		return 0, fmt.Errorf("its hash has %d characters, not %d", n, normalize.Base64Len)
+	if n := len(b.hash.at(i)); n != b.run.network.hashLen {
+		return 0, fmt.Errorf("its hash has %d characters, not %d", n, b.run.network.hashLen)
+	}
+	if b.country.String != nil && !isCountry(b.country.at(i)) {
+		return 0, errCountry
 	}
 	if b.kind.IsValid(i) {
 		for kind := range normalize.Kinds {
@@ -111,6 +115,20 @@ func (b *batch) kindOf(i int) (normalize.Kind, error) {
 		}
 	}
 	return 0, errNoType
+}
+
+var errCountry = errors.New("has a country that is not two capitals")
+
+func isCountry(text []byte) bool {
+	return len(text) == 0 || len(text) == 2 && text[0]-'A' < 26 && text[1]-'A' < 26
+}
+
+// countryAt returns the country of an identity, zero if there is none, or no such column.
+func (b *batch) countryAt(i int) (country [2]byte) {
+	if b.country.String != nil {
+		copy(country[:], b.country.at(i))
+	}
+	return country
 }
 
 // sourceRowAt returns the row of the input that a row was read from, 0 if it does not say.

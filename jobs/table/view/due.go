@@ -47,7 +47,7 @@ func (d Due) answeredBefore() int64 { return d.AsOf.Add(-d.Recheck).UnixMilli() 
 func OpenDue(ctx context.Context, t *table.Table, runs []table.Run, d Due, o Options) (v *View, err error) {
 	o = o.withDefaults()
 	v = &View{words: newWords(), options: o, table: t}
-	if v.runs, err = ranked(runs); err != nil {
+	if err := v.rank(runs); err != nil {
 		return nil, err
 	}
 	parts, err := dueParts(v.runs, runs)
@@ -57,7 +57,7 @@ func OpenDue(ctx context.Context, t *table.Table, runs []table.Run, d Due, o Opt
 	if v.folder, err = newSpillFolder(o.Spill); err != nil {
 		return nil, err
 	}
-	candidates := newCandidates(o.Memory / 2)
+	candidates := newCandidates(o.Memory/2, v.network)
 	v.sorted = newSorter(o.Memory-candidates.bytes(), v.folder.path)
 	s := dueScan{view: v, due: d, parts: parts, candidates: candidates}
 	if err = s.scan(ctx); err == nil {

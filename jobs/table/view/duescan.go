@@ -100,7 +100,7 @@ func (s *dueScan) each(ctx context.Context, f func(context.Context, *duePart) er
 func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take func(*batch) error) (read int64, err error) {
 	store := s.view.table.Store
 	if p.in == nil {
-		in, _, err := inspect(ctx, store, s.view.table.Bucket.URI(p.Path), p.Dataset)
+		in, _, err := inspect(ctx, store, s.view.table.Bucket.URI(p.Path), s.view.network.Network, p.Dataset)
 		if err != nil {
 			return 0, err
 		}
@@ -108,7 +108,7 @@ func (s *dueScan) read(ctx context.Context, p *duePart, names []string, take fun
 	}
 	var columns []int
 	for _, name := range names {
-		if sinks.Schema(sinks.NetworkUID2, p.Dataset, nil).HasField(name) {
+		if sinks.Schema(s.view.network.Network, p.Dataset, nil).HasField(name) {
 			i, err := p.in.Layout.Index(name)
 			if err != nil {
 				return 0, err
@@ -181,7 +181,7 @@ func (s *dueScan) findUnmapped(p *duePart, b *batch) error {
 
 // knownColumns are those of which a row of the view is made.
 func knownColumns() []string {
-	return []string{"id", "identity_type", "identity_hash", "current_uid", "refresh_from", "reason", "raw_reason", "rejected_by", "mapped_at"}
+	return []string{"id", "identity_type", "identity_hash", "country", "current_uid", "refresh_from", "reason", "raw_reason", "rejected_by", "mapped_at"}
 }
 
 // take takes what a part knows of the candidates to the sorter.
@@ -232,7 +232,8 @@ func (s *dueScan) wanted(b *batch, i int) (bool, error) {
 	if id.Kind, err = b.kindOf(i); err != nil {
 		return false, err
 	}
-	if err := decodeHash(&id, b.hash.at(i)); err != nil {
+	id.Country = b.countryAt(i)
+	if err := s.view.network.decodeHash(&id, b.hash.at(i)); err != nil {
 		return false, err
 	}
 	return s.due.Also(&id), nil

@@ -180,6 +180,10 @@ func TestRefusedRuns(t *testing.T) {
 		{"unknown dataset", func(_ history, runs []table.Run) { runs[0].Manifest.Parts[0].Dataset = "maybe" }, []string{"run a", `"maybe"`}},
 		{"wrong dataset", func(_ history, runs []table.Run) { runs[0].Manifest.Parts[0].Dataset = sinks.DatasetUnmapped }, []string{"run a", "no column"}},
 		{"too few rows", func(_ history, runs []table.Run) { runs[0].Manifest.Parts[0].Rows++ }, []string{"run a", "rows can be read"}},
+		{"two services", func(_ history, runs []table.Run) { runs[1].Manifest.Service = "id5" }, []string{"run b", `"id5"`}},
+		{"wrong service", func(_ history, runs []table.Run) {
+			runs[0].Manifest.Service, runs[1].Manifest.Service = "id5", "id5"
+		}, []string{"run a", "no column country"}},
 		{"types differ", func(h history, _ []table.Run) {
 			h[1].kept = []arrow.Field{{Name: "Note", Type: arrow.PrimitiveTypes.Int8}}
 		}, []string{`"Note"`, "utf8 in run a", "int8 in run b"}},

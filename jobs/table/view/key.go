@@ -8,12 +8,10 @@ import (
 	"mapper/normalize"
 )
 
-// The key of a row begins with the identity: a byte for its type and the text of its hash. For ID5 the country will
-// follow here. Then comes the order of answers. Keys compare as bytes.
+// The key of a row begins with the identity, see network. Then comes the order of answers. Keys compare as bytes.
 const (
-	identityLen = 1 + normalize.Base64Len
-	orderLen    = 4 + 8 // of a run and of a row in it
-	keyLen      = identityLen + 1 + 8 + 1 + orderLen
+	orderLen  = 4 + 8 // of a run and of a row in it
+	answerLen = 1 + 8 + 1 + orderLen
 )
 
 // What a row says of its identity, in the order in which it counts.
@@ -22,11 +20,6 @@ const (
 	tierUnknown      // that there is no answer, and why
 	tierSilent       // nothing
 )
-
-// appendIdentity begins a key.
-func appendIdentity(dst []byte, kind normalize.Kind, hash []byte) []byte {
-	return append(append(dst, byte(kind)), hash...)
-}
 
 // appendAnswer ends a key: what counts most comes first, then the latest, and at one time an opt-out.
 func appendAnswer(dst []byte, tier byte, mappedAt int64, optOut bool, place uint32, row uint64) []byte {
@@ -38,11 +31,11 @@ func appendAnswer(dst []byte, tier byte, mappedAt int64, optOut bool, place uint
 	return appendOrder(append(dst, late), place, row)
 }
 
-func tierOf(key []byte) byte { return key[identityLen] }
+func tierOf(key []byte) byte { return key[len(key)-answerLen] }
 
 // mappedAtOf returns the time that is in a key.
 func mappedAtOf(key []byte) int64 {
-	return int64(^binary.BigEndian.Uint64(key[identityLen+1:]) ^ 1<<63)
+	return int64(^binary.BigEndian.Uint64(key[len(key)-answerLen+1:]) ^ 1<<63)
 }
 
 // appendOrder appends the order of a row such that later ones come first.

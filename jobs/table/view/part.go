@@ -102,16 +102,16 @@ func (p *partReader) copy(ctx context.Context, to io.Writer, from io.Reader) (su
 
 // readRows reads the rows of a part from its copy.
 func (p *partReader) readRows(ctx context.Context, r *run, part runPart, local string) error {
-	in, schema, err := inspect(ctx, &p.store, local, part.Dataset)
+	in, schema, err := inspect(ctx, &p.store, local, r.network.Network, part.Dataset)
 	if err != nil {
 		return err
 	}
 	if r.life {
-		if err := r.keep(part.Path, keptOf(schema, part.Dataset)); err != nil {
+		if err := r.keep(part.Path, keptOf(schema, r.network.Network, part.Dataset)); err != nil {
 			return err
 		}
 	}
-	columns, contract := neededColumns(schema, part.Dataset, r.life, p.answersOnly)
+	columns, contract := neededColumns(schema, r, part.Dataset, p.answersOnly)
 	read, err := readBatches(ctx, in, columns, func(from *sources.Batch) error {
 		b, err := newBatch(from, r, part, contract)
 		if err != nil {
@@ -126,7 +126,7 @@ func (p *partReader) readRows(ctx context.Context, r *run, part runPart, local s
 }
 
 // inspect reads the footer of a part.
-func inspect(ctx context.Context, store *objects.Store, uri, dataset string) (*sources.Input, *arrow.Schema, error) {
+func inspect(ctx context.Context, store *objects.Store, uri string, n sinks.Network, dataset string) (*sources.Input, *arrow.Schema, error) {
 	object, err := store.Stat(ctx, uri)
 	if err != nil {
 		return nil, nil, err
@@ -136,7 +136,7 @@ func inspect(ctx context.Context, store *objects.Store, uri, dataset string) (*s
 		return nil, nil, err
 	}
 	schema := schemaOf(in)
-	return in, schema, checkSchema(schema, dataset)
+	return in, schema, checkSchema(schema, n, dataset)
 }
 
 func schemaOf(in *sources.Input) *arrow.Schema {
@@ -168,8 +168,8 @@ func readBatches(ctx context.Context, in *sources.Input, columns []int, take fun
 }
 
 // checkSchema sees to it that a part has the columns of its dataset, with their types.
-func checkSchema(have *arrow.Schema, dataset string) error {
-	want := sinks.Schema(sinks.NetworkUID2, dataset, nil)
+func checkSchema(have *arrow.Schema, n sinks.Network, dataset string) error {
+	want := sinks.Schema(n, dataset, nil)
 	if want == nil {
 		return fmt.Errorf("is of the dataset %q, which this version does not know; use a newer one", dataset)
 	}
@@ -182,8 +182,8 @@ func checkSchema(have *arrow.Schema, dataset string) error {
 }
 
 // keptOf returns the kept columns of a part, which are behind those that all parts have.
-func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
-	kept := s.Fields()[sinks.Schema(sinks.NetworkUID2, dataset, nil).NumFields():]
+func keptOf(s *arrow.Schema, n sinks.Network, dataset string) []arrow.Field {
+	kept := s.Fields()[sinks.Schema(n, dataset, nil).NumFields():]
 	for i := range kept {
 		kept[i].Metadata = arrow.Metadata{} // which has numbers of columns
 	}
@@ -191,18 +191,18 @@ func keptOf(s *arrow.Schema, dataset string) []arrow.Field {
 }
 
 // neededColumns returns the numbers of the columns to read, those of the contract first, and how many of these there are.
-func neededColumns(s *arrow.Schema, dataset string, life, answersOnly bool) (needed []int, contract int) {
+func neededColumns(s *arrow.Schema, r *run, dataset string, answersOnly bool) (needed []int, contract int) {
 	skip := []string{"former_uid", "change"}
-	if !life || answersOnly {
+	if !r.life || answersOnly {
 		skip = append(skip, "source_file", "source_column", "source_row")
 	}
-	if !life && dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
+	if !r.life && dataset == sinks.DatasetMapped { // the unmapped rows may end the life of a pair
 		skip = append(skip, "id")
 	}
-	own := sinks.Schema(sinks.NetworkUID2, dataset, nil).NumFields()
+	own := sinks.Schema(r.network.Network, dataset, nil).NumFields()
 	needed = columnsBut(s.Fields()[:own], skip)
 	contract = len(needed)
-	for i := own; life && !answersOnly && i < s.NumFields(); i++ {
+	for i := own; r.life && !answersOnly && i < s.NumFields(); i++ {
 		needed = append(needed, i)
 	}
 	return needed, contract

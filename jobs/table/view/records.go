@@ -33,7 +33,7 @@ func (p *recorder) row(b *batch, i int) error {
 	if err != nil {
 		return err
 	}
-	p.key = appendIdentity(p.key[:0], kind, b.hash.at(i))
+	p.key = b.run.network.appendIdentity(p.key[:0], kind, b.hash.at(i), b.countryAt(i))
 	said, err := b.said(i)
 	if err != nil {
 		return err

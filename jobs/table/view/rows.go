@@ -80,6 +80,8 @@ type rowReader struct {
 	runs  []*run // by place
 	yield func(*Batch) error
 
+	identityLen int // in keys
+
 	key      []byte // of the record of the identity that counts; empty before the first
 	identity normalize.ID
 	answer   Answer
@@ -106,7 +108,7 @@ type rowReader struct {
 }
 
 func newRowReader(v *View, yield func(*Batch) error) *rowReader {
-	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), schema: arrow.NewSchema(v.kept, nil)}
+	r := &rowReader{view: v, yield: yield, runs: slices.Clone(v.runs), identityLen: v.network.identityLen(), schema: arrow.NewSchema(v.kept, nil)}
 	slices.SortFunc(r.runs, func(a, b *run) int { return cmp.Compare(a.place, b.place) })
 	r.toSorted = r.sorted
 	r.records = newRecorder(v.words, func(key, value []byte) error { return r.record(record{key, value}) })
@@ -162,7 +164,7 @@ func (r *rowReader) read(ctx context.Context) error {
 
 // record takes the next record.
 func (r *rowReader) record(rec record) error {
-	if len(rec.key) != keyLen {
+	if len(rec.key) != r.view.network.keyLen() {
 		return errDamagedSpill
 	}
 	if place, _ := orderOf(rec.key); int(place) >= len(r.runs) {
@@ -172,12 +174,12 @@ func (r *rowReader) record(rec record) error {
 	var a answer
 	a.take(&d)
 	switch {
-	case len(r.key) == 0 || !bytes.Equal(r.key[:identityLen], rec.key[:identityLen]):
+	case len(r.key) == 0 || !bytes.Equal(r.key[:r.identityLen], rec.key[:r.identityLen]):
 		if err := r.end(); err != nil {
 			return err
 		}
 		place, _ := orderOf(rec.key)
-		if err := r.begin(r.runs[place], normalize.Kind(rec.key[0]), rec.key[1:identityLen]); err != nil {
+		if err := r.begin(r.runs[place], rec.key[:r.identityLen]); err != nil {
 			return err
 		}
 		r.counts(rec.key, a)
@@ -204,9 +206,8 @@ func (r *rowReader) counts(key []byte, a answer) {
 }
 
 // begin notes a new identity, of a row of a run.
-func (r *rowReader) begin(of *run, kind normalize.Kind, hash []byte) error {
-	r.identity.Kind = kind
-	if err := decodeHash(&r.identity, hash); err != nil {
+func (r *rowReader) begin(of *run, identity []byte) error {
+	if err := r.view.network.decode(&r.identity, identity); err != nil {
 		return fmt.Errorf("run %s: %w", of.id, err)
 	}
 	return nil
@@ -214,7 +215,11 @@ func (r *rowReader) begin(of *run, kind normalize.Kind, hash []byte) error {
 
 // isAt says whether a row of a stream is of the identity of the last record.
 func (r *rowReader) isAt(s *stream) bool {
-	return len(r.key) > 0 && r.key[0] == byte(s.row.kind) && bytes.Equal(r.key[1:identityLen], s.hash)
+	if len(r.key) == 0 || r.key[0] != byte(s.row.kind) {
+		return false
+	}
+	n := &r.view.network
+	return bytes.Equal(r.key[1:1+n.hashLen], s.hash) && n.countryIn(r.key) == s.country
 }
 
 // alone makes a row of one of a stream which is the only one of its identity, as most are: it needs no record, and its
@@ -223,8 +228,9 @@ func (r *rowReader) alone(s *stream) error {
 	if err := r.end(); err != nil {
 		return err
 	}
-	if err := r.begin(s.run, s.row.kind, s.hash); err != nil {
-		return err
+	r.identity.Kind, r.identity.Country = s.row.kind, s.country
+	if err := r.view.network.decodeHash(&r.identity, s.hash); err != nil {
+		return fmt.Errorf("run %s: %w", s.run.id, err)
 	}
 	b, i, said := s.batch, int(s.row.at), s.row.said
 	row := r.next()

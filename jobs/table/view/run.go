@@ -14,8 +14,9 @@ import (
 
 // run is a run that is read.
 type run struct {
-	id    string
-	parts []runPart // of mapped and unmapped
+	id      string
+	network network
+	parts   []runPart // of mapped and unmapped
 
 	sorted bool // its rows are in order, see stream
 
@@ -35,36 +36,39 @@ type runPart struct {
 	first uint64 // the number of its first row among those of the run
 }
 
-// ranked returns the runs from the oldest to the newest.
-func ranked(runs []table.Run) ([]*run, error) {
+// rank notes the runs, from the oldest to the newest, and their network.
+func (v *View) rank(runs []table.Run) (err error) {
 	runs = slices.Clone(runs)
 	slices.SortFunc(runs, func(a, b table.Run) int { return cmp.Compare(a.ID, b.ID) })
 	places := make(map[string]uint32, len(runs))
 	for i, r := range runs {
 		if !r.Committed() {
-			return nil, fmt.Errorf("run %s: is not committed, so it says nothing", r.ID)
+			return fmt.Errorf("run %s: is not committed, so it says nothing", r.ID)
 		}
 		places[r.ID] = uint32(i)
+	}
+	if v.network, err = networkOfAll(runs); err != nil {
+		return err
 	}
 	slices.SortStableFunc(runs, func(a, b table.Run) int {
 		return cmp.Or(cmp.Compare(a.Manifest.Seq, b.Manifest.Seq), cmp.Compare(standIn(a), standIn(b)))
 	})
-	ranked := make([]*run, len(runs))
+	v.runs = make([]*run, len(runs))
 	for i, r := range runs {
 		life, err := tellsLife(r.Manifest.Kind)
 		if err != nil {
-			return nil, fmt.Errorf("run %s: %w", r.ID, err)
+			return fmt.Errorf("run %s: %w", r.ID, err)
 		}
-		ranked[i] = &run{id: r.ID, rank: uint32(i), place: places[r.ID], life: life, sorted: isSorted(r.Manifest.Kind)}
+		v.runs[i] = &run{id: r.ID, network: v.network, rank: uint32(i), place: places[r.ID], life: life, sorted: isSorted(r.Manifest.Kind)}
 		rows := uint64(0)
 		for _, p := range r.Manifest.Parts {
 			if p.Dataset != sinks.DatasetRefreshFrom { // which has the mapped rows again
-				ranked[i].parts = append(ranked[i].parts, runPart{p, rows})
+				v.runs[i].parts = append(v.runs[i].parts, runPart{p, rows})
 				rows += uint64(p.Rows)
 			}
 		}
 	}
-	return ranked, nil
+	return nil
 }
 
 // standIn puts a run that replaces others before those of the same seq.

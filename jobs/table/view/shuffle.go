@@ -8,6 +8,7 @@ import (
 
 	"mapper/normalize"
 	"mapper/pipeline"
+	"mapper/sinks"
 )
 
 // ShuffleOptions tunes a [Shuffle]. A zero field means its default.
@@ -57,8 +58,12 @@ type Shuffle struct {
 var _ pipeline.Merge = (*Shuffle)(nil)
 
 // NewShuffle returns a shuffle that compares what will be added with v. It fails when a kept column is of a type that
-// no run keeps, or when there is no folder for the spill.
+// no run keeps, when there is no folder for the spill, or when v is of ID5.
 func NewShuffle(v *View, o ShuffleOptions) (*Shuffle, error) {
+	if v.network.Network != sinks.NetworkUID2 {
+		return nil, errors.New("a table of ID5 cannot be compared with inputs: its uids change from answer to answer; " +
+			"read them whole with mapper signals, and keep the table fresh with mapper remap")
+	}
 	o.Memory = Options{Memory: o.Memory}.withDefaults().Memory
 	s := &Shuffle{view: v, opts: o}
 	for _, f := range o.Kept {

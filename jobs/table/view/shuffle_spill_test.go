@@ -13,6 +13,7 @@ import (
 
 	"mapper/normalize"
 	"mapper/pipeline"
+	"mapper/sinks"
 )
 
 // emptyView is the view of a table without runs.
@@ -22,7 +23,7 @@ func emptyView(t testing.TB) *View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &View{words: newWords(), sorted: newSorter(1000, folder.path), folder: folder}
+	v := &View{network: networkOf(sinks.NetworkUID2), words: newWords(), sorted: newSorter(1000, folder.path), folder: folder}
 	t.Cleanup(func() {
 		if err := v.Close(); err != nil {
 			t.Error(err)
@@ -167,7 +168,7 @@ func TestShuffleDamagedSpill(t *testing.T) {
 func TestShuffleOfDamagedView(t *testing.T) {
 	for _, rows := range []int{0, 10, 5000} {
 		v := emptyView(t)
-		if err := v.sorted.add(bytes.Repeat([]byte{0xff}, keyLen-1), nil); err != nil {
+		if err := v.sorted.add(bytes.Repeat([]byte{0xff}, v.network.keyLen()-1), nil); err != nil {
 			t.Fatal(err)
 		}
 		s, err := NewShuffle(v, ShuffleOptions{FullBase: true, Spill: t.TempDir()})

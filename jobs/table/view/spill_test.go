@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mapper/client"
+	"mapper/sinks"
 )
 
 // What goes through a sorter comes back in order, however small its memory and however large the records.
@@ -131,14 +132,15 @@ func FuzzRecord(f *testing.F) {
 		p := pair{id, hasID}
 		l := life{live, file, column, row}
 		value := l.append(p.append(a.append(nil)))
-		key := appendAnswer(make([]byte, identityLen), tierAnswer, at, false, file, uint64(row))
+		of := networkOf(sinks.Network(status % 2))
+		key := appendAnswer(make([]byte, of.identityLen()), tierAnswer, at, false, file, uint64(row))
 
 		s := newSorter(1000, "")
 		if err := s.add(key, value); err != nil {
 			t.Fatal(err)
 		}
 		back, n, err := decodeRecord(s.arena)
-		if err != nil || n != len(s.arena) || len(back.key) != keyLen || mappedAtOf(back.key) != at {
+		if err != nil || n != len(s.arena) || len(back.key) != of.keyLen() || mappedAtOf(back.key) != at {
 			t.Fatalf("the record does not come back: %v", err)
 		}
 		var a2 answer

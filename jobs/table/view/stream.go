@@ -32,9 +32,10 @@ type stream struct {
 
 	// What is taken.
 	*streamBatch
-	next int       // the row after the current one, in list
-	row  streamRow // the current one
-	hash []byte    // its own
+	next    int       // the row after the current one, in list
+	row     streamRow // the current one
+	hash    []byte    // its own
+	country [2]byte   // its own
 }
 
 // streamBatch is some rows of a stream, in memory that is not used again.
@@ -53,15 +54,16 @@ type streamRow struct {
 
 // streams are the streams of a view, merged.
 type streams struct {
-	list   []*stream // those that have a current row
-	opened bool      // all of them have got their first row
-	cancel func()
-	done   sync.WaitGroup
+	network network
+	list    []*stream // those that have a current row
+	opened  bool      // all of them have got their first row
+	cancel  func()
+	done    sync.WaitGroup
 }
 
 // openStreams starts to read the sorted runs.
 func openStreams(ctx context.Context, v *View) *streams {
-	s := &streams{cancel: func() {}}
+	s := &streams{network: v.network, cancel: func() {}}
 	for _, r := range v.streams {
 		for _, dataset := range []string{sinks.DatasetMapped, sinks.DatasetUnmapped} {
 			if r.has(dataset) {
@@ -110,10 +112,11 @@ func (s *streams) before(rec record, f func(row *stream, alone bool) error) erro
 	if len(s.list) == 0 {
 		return nil
 	}
-	if len(rec.key) < identityLen {
+	n := &s.network
+	if len(rec.key) < n.identityLen() {
 		return errDamagedSpill
 	}
-	to := stream{row: streamRow{prefix: binary.BigEndian.Uint64(rec.key)}, hash: rec.key[1:identityLen]}
+	to := stream{row: streamRow{prefix: binary.BigEndian.Uint64(rec.key)}, hash: rec.key[1 : 1+n.hashLen], country: n.countryIn(rec.key)}
 	for {
 		least, alone, err := s.least()
 		if least == nil || err != nil || least.compare(&to) >= 0 {
@@ -167,7 +170,10 @@ func (s *stream) compare(o *stream) int {
 	if s.row.prefix != o.row.prefix {
 		return cmp.Compare(s.row.prefix, o.row.prefix)
 	}
-	return bytes.Compare(s.hash, o.hash)
+	if order := bytes.Compare(s.hash, o.hash); order != 0 {
+		return order
+	}
+	return bytes.Compare(s.country[:], o.country[:])
 }
 
 // nextDiffers says whether the next row is known to be of another identity. That of the next batch is not known.
@@ -176,7 +182,8 @@ func (s *stream) nextDiffers() bool {
 		return false
 	}
 	next := &s.list[s.next]
-	return next.prefix != s.row.prefix || !bytes.Equal(s.streamBatch.hash.at(int(next.at)), s.hash)
+	at := int(next.at)
+	return next.prefix != s.row.prefix || !bytes.Equal(s.streamBatch.hash.at(at), s.hash) || s.countryAt(at) != s.country
 }
 
 // hand hands over the current row of a stream.
@@ -210,7 +217,7 @@ func (s *stream) advance() error {
 		s.next = 0
 	}
 	s.row = s.list[s.next]
-	s.hash = s.streamBatch.hash.at(int(s.row.at))
+	s.hash, s.country = s.streamBatch.hash.at(int(s.row.at)), s.countryAt(int(s.row.at))
 	s.next++
 	return nil
 }
@@ -305,6 +312,9 @@ func (b *streamBatch) isBefore(row streamRow, of *streamBatch) bool {
 	i, j := int(row.at), int(last.at)
 	if order := bytes.Compare(b.hash.at(i), of.hash.at(j)); order != 0 {
 		return order < 0
+	}
+	if country, last := b.countryAt(i), of.countryAt(j); country != last {
+		return bytes.Compare(country[:], last[:]) < 0
 	}
 	if b.id.IsNull(i) || of.id.IsNull(j) {
 		return b.id.IsNull(i) && of.id.IsValid(j)

@@ -30,7 +30,7 @@ func compacted(t *testing.T, h history, id string, partRows int) *madeRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &madeRun{id: id, kind: "compact", kept: v.Kept()}
+	r := &madeRun{id: id, kind: "compact", service: h[0].service, kept: v.Kept()}
 	for _, other := range h {
 		r.replaces, r.seq = append(r.replaces, other.id), max(r.seq, other.seq)
 	}
@@ -107,27 +107,29 @@ func goValue(a arrow.Array, i int) any {
 // A compaction changes nothing of what is live, and with runs after it the view is what the model says.
 func TestCompacted(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			t.Parallel()
-			d := dice{rand.New(rand.NewPCG(seed, 2))}
-			old := d.history(60)
-			r := compacted(t, old, "compacted", 1+d.IntN(60))
-			_, before := model(old)
-			before = slices.DeleteFunc(before, func(line string) bool { return !strings.Contains(line, " live=true ") })
-			_, after := linesOf(t, history{r}, view.Options{Memory: 1 << 20, Spill: t.TempDir()})
-			if !slices.Equal(after, before) {
-				t.Fatalf("the compacted table has\n%s\nand not\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
-			}
-			r.replaces = nil
-			h := history{r}
-			for _, later := range d.history(60) {
-				later.seq += r.seq
-				later.replaces = nil
-				h = append(h, later)
-			}
-			compare(t, h, pick(d, int64(600), 20000, 1<<20))
-		})
+	for service, of := range services {
+		for seed := range uint64(6) {
+			t.Run(fmt.Sprint(service, " seed ", seed), func(t *testing.T) {
+				t.Parallel()
+				d := dice{rand.New(rand.NewPCG(seed, 2))}
+				old := of(d, d.history(60))
+				r := compacted(t, old, "compacted", 1+d.IntN(60))
+				_, before := model(old)
+				before = slices.DeleteFunc(before, func(line string) bool { return !strings.Contains(line, " live=true ") })
+				_, after := linesOf(t, history{r}, view.Options{Memory: 1 << 20, Spill: t.TempDir()})
+				if !slices.Equal(after, before) {
+					t.Fatalf("the compacted table has\n%s\nand not\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+				}
+				r.replaces = nil
+				h := history{r}
+				for _, later := range of(d, d.history(60)) {
+					later.seq += r.seq
+					later.replaces = nil
+					h = append(h, later)
+				}
+				compare(t, h, pick(d, int64(600), 20000, 1<<20))
+			})
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ const maxMemory = 2 << 30
 // View is the state of a table as some of its runs tell it. It never changes, and Rows can be called any number of
 // times, also side by side. It must be closed.
 type View struct {
+	network network
 	runs    []*run // by rank
 	streams []*run // those of them that are sorted and read by each Rows
 	kept    []arrow.Field
@@ -51,7 +52,7 @@ type View struct {
 func Open(ctx context.Context, t *table.Table, runs []table.Run, o Options) (v *View, err error) {
 	o = o.withDefaults()
 	v = &View{words: newWords(), options: o, table: t}
-	if v.runs, err = ranked(runs); err != nil {
+	if err := v.rank(runs); err != nil {
 		return nil, err
 	}
 	if v.folder, err = newSpillFolder(o.Spill); err != nil {
@@ -107,11 +108,11 @@ func (v *View) look(ctx context.Context, r *run) error {
 		}
 		seen[part.Dataset] = true
 		uri := v.table.Bucket.URI(part.Path)
-		_, schema, err := inspect(ctx, v.table.Store, uri, part.Dataset)
+		_, schema, err := inspect(ctx, v.table.Store, uri, r.network.Network, part.Dataset)
 		if err != nil {
 			return fmt.Errorf("%s: %w", uri, err)
 		}
-		if err := r.keep(part.Path, keptOf(schema, part.Dataset)); err != nil {
+		if err := r.keep(part.Path, keptOf(schema, r.network.Network, part.Dataset)); err != nil {
 			return err
 		}
 	}

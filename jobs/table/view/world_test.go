@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -26,6 +27,7 @@ type history []*madeRun
 
 type madeRun struct {
 	id, kind string
+	service  string // "id5"; all others are the same
 	seq      int64
 	replaces []string
 	kept     []arrow.Field
@@ -53,7 +55,7 @@ func newTable(t testing.TB, h history) (*table.Table, []table.Run) {
 	for _, r := range h {
 		for _, id := range r.replaces { // what is replaced was committed once
 			if !slices.ContainsFunc(h, func(other *madeRun) bool { return other.id == id }) {
-				commit(t, tab, &madeRun{id: id, kind: "map", seq: r.seq})
+				commit(t, tab, &madeRun{id: id, kind: "map", service: r.service, seq: r.seq})
 			}
 		}
 		commit(t, tab, r)
@@ -67,11 +69,11 @@ func newTable(t testing.TB, h history) (*table.Table, []table.Run) {
 
 func commit(t testing.TB, tab *table.Table, r *madeRun) {
 	t.Helper()
-	w, err := sinks.New(tab.Bucket, r.id, sinks.Options{Kept: r.kept, RowGroupRows: 7})
+	w, err := sinks.New(tab.Bucket, r.id, sinks.Options{Network: sinks.NetworkOf(r.service), Kept: r.kept, RowGroupRows: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := table.Manifest{RunID: r.id, Kind: r.kind, Seq: r.seq, Replaces: r.replaces}
+	m := table.Manifest{RunID: r.id, Service: r.service, Kind: r.kind, Seq: r.seq, Replaces: r.replaces}
 	for n, p := range r.parts {
 		if err := w.Begin(t.Context(), 0, n+1); err != nil {
 			t.Fatal(err)
@@ -217,7 +219,7 @@ func (r *madeRun) sort() {
 			sorted[i] = *rows[i]
 		}
 		slices.SortStableFunc(sorted, func(a, b madeRow) int {
-			return cmp.Or(cmp.Compare(a.Identity.Kind, b.Identity.Kind), strings.Compare(a.hash(), b.hash()),
+			return cmp.Or(strings.Compare(r.orderOf(a.Identity), r.orderOf(b.Identity)),
 				a.nullFirst()-b.nullFirst(), bytes.Compare(a.ID, b.ID))
 		})
 		for i := range rows {
@@ -226,7 +228,37 @@ func (r *madeRun) sort() {
 	}
 }
 
-func (r *madeRow) hash() string { return base64.StdEncoding.EncodeToString(r.Identity.Hash[:]) }
+// orderOf returns a text for an identity that compares as the view's order wants it.
+func (r *madeRun) orderOf(id normalize.ID) string {
+	if r.service == "id5" {
+		return id.Kind.String() + hex.EncodeToString(id.Hash[:]) + strings.Trim(string(id.Country[:]), "\x00")
+	}
+	return id.Kind.String() + base64.StdEncoding.EncodeToString(id.Hash[:])
+}
+
+// ofID5 makes a history one of a table of ID5, in which a hash is that of several identities in different countries.
+func (d dice) ofID5(h history) history {
+	for _, r := range h {
+		r.service = "id5"
+		for _, p := range r.parts {
+			for _, rows := range [][]madeRow{p.mapped, p.unmapped} {
+				for i := range rows {
+					rows[i].Identity.Country = pick(d, [2]byte{}, [2]byte{}, [2]byte{'D', 'E'}, [2]byte{'D', 'K'}, [2]byte{'U', 'S'})
+				}
+			}
+		}
+		if r.kind == "compact" || r.kind == "forget" {
+			r.sort()
+		}
+	}
+	return h
+}
+
+// services are those of which there are tables that are read in different ways.
+var services = map[string]func(dice, history) history{
+	"uid2": func(_ dice, h history) history { return h },
+	"id5":  dice.ofID5,
+}
 
 func (r *madeRow) nullFirst() int {
 	if r.HasID {
