@@ -19,7 +19,11 @@ import (
 )
 
 // Diff writes what has changed in a table since a run, as plain Parquet for those who hold raw UIDs downstream: one row
-// for each identity (type and hash) whose raw UID to hold there is another one now, in the order of type and hash.
+// for each identity (type and hash, and for ID5 country) whose raw UID to hold there is another one now, in the order of
+// type, hash and country.
+//
+// ID5 uids change from answer to answer, so that another one is no difference: of a table of ID5 only that an identity has
+// got a uid, or has none any more, is reported. Nothing is to replace; the latest uids are those of an [Export].
 //
 // It goes by identities and not by ids, as an audience is made of raw UIDs: one of which several ids had a share stays as
 // long as one of them does. An identity has a raw UID to hold at a view when the latest answer gives one and a pair of it
@@ -51,10 +55,10 @@ type Differences struct {
 	NextSince string   `json:"next_since"`
 
 	Adds      int64            `json:"adds"`
-	Replaces  int64            `json:"replaces"`
+	Replaces  int64            `json:"replaces"` // 0 of a table of ID5
 	Removes   int64            `json:"removes"`
 	Removed   map[string]int64 `json:"removed"`   // Removes by reason
-	Unchanged int64            `json:"unchanged"` // identities with the same raw UID then and now
+	Unchanged int64            `json:"unchanged"` // identities with the same raw UID then and now; of ID5 with any uid
 	Files     []sinks.File     `json:"files"`
 	Seconds   float64          `json:"seconds"`
 }
@@ -68,7 +72,7 @@ func (d Diff) Do(ctx context.Context) (*Differences, error) {
 	if err := checkMemory(d.Memory); err != nil {
 		return nil, err
 	}
-	t, _, runs, err := openTable(ctx, d.Store, d.From)
+	t, about, runs, err := openTable(ctx, d.Store, d.From)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func (d Diff) Do(ctx context.Context) (*Differences, error) {
 	now := table.Live(runs)
 	out := &Differences{Type: "diff", Table: d.From, Out: d.Out, Since: d.Since, RunsThen: idsOf(then), Runs: idsOf(now),
 		NextSince: standsFor(now), Removed: map[string]int64{}, Files: []sinks.File{}}
-	if err := d.between(ctx, t, then, now, to, out); err != nil {
+	if err := d.between(ctx, t, networkOf(about.Service), then, now, to, out); err != nil {
 		return nil, err
 	}
 	out.Seconds = time.Since(began).Seconds()
@@ -188,7 +192,7 @@ func checkThere(ctx context.Context, t *table.Table, runs []table.Run, replaced 
 }
 
 // between sorts both views and writes what is between them.
-func (d *Diff) between(ctx context.Context, t *table.Table, then, now []table.Run, to *outFolder, out *Differences) (err error) {
+func (d *Diff) between(ctx context.Context, t *table.Table, network sinks.Network, then, now []table.Run, to *outFolder, out *Differences) (err error) {
 	views := [2]*view.View{}
 	defer func() {
 		for _, v := range views {
@@ -203,11 +207,11 @@ func (d *Diff) between(ctx context.Context, t *table.Table, then, now []table.Ru
 			return err
 		}
 	}
-	w, err := sinks.NewDiff(to.bucket, sinks.Options{Compression: d.Compression, CreatedBy: "mapper " + d.Version})
+	w, err := sinks.NewDiff(to.bucket, sinks.Options{Network: network, Compression: d.Compression, CreatedBy: "mapper " + d.Version})
 	if err != nil {
 		return err
 	}
-	c := comparison{to: w, out: out}
+	c := comparison{network: network, to: w, out: out}
 	if err := c.compare(ctx, views[0], views[1]); err != nil {
 		return errors.Join(err, w.Abort())
 	}

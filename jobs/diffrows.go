@@ -15,7 +15,7 @@ import (
 // held is what a view says of an identity.
 type held struct {
 	id       normalize.ID
-	text     []byte // of the hash, which decides the order
+	text     []byte // of the hash and country, which decides the order
 	live     bool   // a pair of it is
 	status   client.Status
 	answer   []byte // its raw UID, also if no pair is live
@@ -43,14 +43,18 @@ func (h *held) compare(other *held) int {
 }
 
 // begin forgets what was, and takes over all but the life of the pair.
-func (h *held) begin(r *view.Row) {
+func (h *held) begin(r *view.Row, network sinks.Network) {
 	h.id, h.live, h.status, h.mappedAt = r.Identity, false, r.Answer.Status, r.Answer.MappedAt
-	h.text = h.id.AppendBase64(h.text[:0])
+	if network == sinks.NetworkID5 {
+		h.text = append(h.id.AppendHex(h.text[:0]), h.id.Country[:]...)
+	} else {
+		h.text = h.id.AppendBase64(h.text[:0])
+	}
 	h.answer = append(h.answer[:0], r.Answer.UID...)
 }
 
 // identitiesOf yields what a view says of its identities, in order. What is yielded is valid until the next one.
-func identitiesOf(ctx context.Context, v *view.View) iter.Seq2[*held, error] {
+func identitiesOf(ctx context.Context, v *view.View, network sinks.Network) iter.Seq2[*held, error] {
 	return func(yield func(*held, error) bool) {
 		h, any := new(held), false
 		for r, err := range v.Rows(ctx) {
@@ -62,7 +66,7 @@ func identitiesOf(ctx context.Context, v *view.View) iter.Seq2[*held, error] {
 				if any && !yield(h, nil) {
 					return
 				}
-				h.begin(r)
+				h.begin(r, network)
 				any = true
 			}
 			h.live = h.live || r.Live
@@ -75,17 +79,18 @@ func identitiesOf(ctx context.Context, v *view.View) iter.Seq2[*held, error] {
 
 // comparison writes and counts what differs between two views.
 type comparison struct {
-	to  *sinks.Export
-	out *Differences
-	row sinks.Row
+	network sinks.Network
+	to      *sinks.Export
+	out     *Differences
+	row     sinks.Row
 }
 
 // compare goes through both views in their common order.
 func (c *comparison) compare(ctx context.Context, then, now *view.View) error {
-	next, stop := iter.Pull2(identitiesOf(ctx, then))
+	next, stop := iter.Pull2(identitiesOf(ctx, then, c.network))
 	defer stop()
 	before, err, more := next()
-	for after, failed := range identitiesOf(ctx, now) {
+	for after, failed := range identitiesOf(ctx, now, c.network) {
 		if failed != nil {
 			return failed
 		}
@@ -128,7 +133,7 @@ func (c *comparison) differ(ctx context.Context, former []byte, now *held) error
 	switch {
 	case len(former) == 0 && len(current) == 0:
 		return nil
-	case bytes.Equal(former, current):
+	case c.same(former, current):
 		c.out.Unchanged++
 		return nil
 	case len(former) == 0:
@@ -141,4 +146,12 @@ func (c *comparison) differ(ctx context.Context, former []byte, now *held) error
 	}
 	c.row = sinks.Row{Identity: now.id, HasKind: true, HasHash: true, Former: former, UID: current, Reason: now.reason(), MappedAt: now.mappedAt}
 	return c.to.Add(context.WithoutCancel(ctx), &c.row)
+}
+
+// same says whether a raw UID needs no replacement by another. None of ID5 does, as they change with every answer.
+func (c *comparison) same(former, current []byte) bool {
+	if c.network == sinks.NetworkID5 && len(former) > 0 && len(current) > 0 {
+		return true
+	}
+	return bytes.Equal(former, current)
 }

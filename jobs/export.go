@@ -17,7 +17,7 @@ import (
 )
 
 // Export writes the current state of a table, its view, as plain Parquet: one row for each live pair of id and identity,
-// in the order of type, hash and id, for readers that know nothing of runs.
+// in the order of type, hash, country (of ID5) and id, for readers that know nothing of runs.
 type Export struct {
 	From        string // the table
 	Out         string // a folder that has nothing in it; it gets part-00001.parquet and so on, and at the end _SUCCESS
@@ -49,7 +49,7 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if err := checkMemory(e.Memory); err != nil {
 		return nil, err
 	}
-	t, _, runs, err := openTable(ctx, e.Store, e.From)
+	t, about, runs, err := openTable(ctx, e.Store, e.From)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = e.write(ctx, v, to, out)
+	err = e.write(ctx, v, networkOf(about.Service), to, out)
 	if err = errors.Join(err, v.Close()); err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func (e Export) Do(ctx context.Context) (*Exported, error) {
 }
 
 // write writes the live rows of a view.
-func (e *Export) write(ctx context.Context, v *view.View, to *outFolder, out *Exported) (err error) {
-	w, err := sinks.NewExport(to.bucket, sinks.Options{Compression: e.Compression, Kept: v.Kept(), CreatedBy: "mapper " + e.Version})
+func (e *Export) write(ctx context.Context, v *view.View, network sinks.Network, to *outFolder, out *Exported) (err error) {
+	w, err := sinks.NewExport(to.bucket, sinks.Options{Network: network, Compression: e.Compression, Kept: v.Kept(), CreatedBy: "mapper " + e.Version})
 	if err != nil {
 		return err
 	}

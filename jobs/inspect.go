@@ -102,7 +102,7 @@ func Inspect(ctx context.Context, uri string, o InspectOptions) (*Inspection, er
 	}
 	out.MatchRate = float64(out.Mapped) / float64(max(1, out.LiveRows))
 	out.RefreshCalendar, out.Overdue, out.Later = due.days(), due.overdue, due.later
-	out.Tomorrow = workload(due.untilTomorrow())
+	out.Tomorrow = workload(about.Service, due.untilTomorrow())
 	return out, nil
 }
 

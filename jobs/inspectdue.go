@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"mapper/client/id5"
 	"mapper/client/uid2"
 )
 
@@ -104,11 +105,13 @@ type Workload struct {
 	Minutes float64            `json:"minutes"`
 }
 
-// defaultInFlight is how many requests a job has in flight that does not say it.
-const defaultInFlight = 20
-
-func workload(identities int64) Workload {
-	w := Workload{Identities: identities, Requests: (identities + uid2.MaxItems - 1) / uid2.MaxItems, InFlight: defaultInFlight}
+// workload returns what it takes to ask a service.
+func workload(service string, identities int64) Workload {
+	batch, inFlight := int64(uid2.MaxItems), DefaultInFlight
+	if service == serviceID5 {
+		batch, inFlight = id5.DefaultBatch, DefaultInFlightID5
+	}
+	w := Workload{Identities: identities, Requests: (identities + batch - 1) / batch, InFlight: inFlight}
 	w.Seconds = secondsByLatency(w.Requests, w.InFlight)
 	w.Minutes = w.Seconds[fmt.Sprint(slices.Max(latencies))] / 60
 	return w

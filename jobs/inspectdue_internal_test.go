@@ -72,11 +72,14 @@ func TestChart(t *testing.T) {
 
 func TestWorkload(t *testing.T) {
 	for identities, requests := range map[int64]int64{0: 0, 1: 1, 5000: 1, 5001: 2, 100_000_000: 20_000} {
-		if w := workload(identities); w.Requests != requests {
+		if w := workload("uid2", identities); w.Requests != requests {
 			t.Errorf("%d identities: %+v", identities, w)
 		}
 	}
-	w := workload(30_000_000) // 6000 requests of 200 ms, 20 at once
+	w := workload("uid2", 30_000_000) // 6000 requests of 200 ms, 20 at once
+	if of := workload(serviceID5, 30_001); of.Requests != 31 || of.InFlight != 4 {
+		t.Errorf("%+v", of)
+	}
 	if w.Minutes != 1 || w.String() != "6,000 requests, 20 at once: 15s at 50 ms, 30s at 100 ms, 1m0s at 200 ms" {
 		t.Errorf("%+v: %s", w, w)
 	}

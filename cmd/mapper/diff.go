@@ -17,6 +17,8 @@ func (a *app) diff() *cobra.Command {
 			"former_uid by current_uid, or remove former_uid, for the reason OPTOUT, INVALID_IDENTIFIER, UNKNOWN, or REMOVED when\n" +
 			"no row of the customer base has the identity any more. It is one row for each identity and not for each id, as an\n" +
 			"audience is made of raw UIDs: one that two ids had, of which one has left, stays.\n\n" +
+			"ID5 uids change from answer to answer, so that another one is no difference: of a table of ID5 only add and remove are\n" +
+			"reported, never replace. The latest uids are those of mapper export.\n\n" +
 			"Changes are reported at least once and never missed. What a run brought that was in progress when RUN began counts as\n" +
 			"new, even if an earlier diff has told it. The summary names the run for the next --since. When the files of RUN are\n" +
 			"gone, as those of runs that compact has replaced are after a while, write all there is with mapper export instead.\n\n" +
