@@ -38,12 +38,19 @@ const (
 // keptKinds are the jobs that work on what a table holds.
 var keptKinds = []childKind{childRemap, childFullBase, childCompact, childForget}
 
+// keptKindsID5 are those whose questions to ID5 are others than those to UID2.
+var keptKindsID5 = []childKind{childSignals, childRemap}
+
+// keptAge is for how long uids of ID5 are good.
+const keptAge = 24 * time.Hour
+
 // keptForgotten are people of the table, one of whom is in it twice, and a stranger.
 var keptForgotten = []string{"person7@example.com", "person20@example.com", "person203@example.com", "person399@example.com", "stranger@example.com"}
 
 // keptTable is a table of several runs, of which copies are made, and what comes of each kind of job that nobody kills.
 type keptTable struct {
 	folder string // on the local disk
+	ofID5  bool
 	input  string // the whole base of today
 	clock  int64  // Unix milliseconds
 	ids    []normalize.ID
@@ -59,7 +66,7 @@ type keptWhole struct {
 
 // keptOperator is the operator of the table, with another clock each time.
 func keptOperator(now func() time.Time) sandbox.Options {
-	return sandbox.Options{Seed: "kept", OptOutShare: 0.1, RotationDays: 30, Trace: true, Now: now}
+	return sandbox.Options{Seed: "kept", ID5: sandbox.ID5Options{Seed: "kept"}, OptOutShare: 0.1, RotationDays: 30, Trace: true, Now: now}
 }
 
 // newKeptTable makes the table: a map, a remap and an incremental map, after which a part of it is due.
@@ -82,6 +89,43 @@ func newKeptTable(t *testing.T) *keptTable {
 	kept.view = exportOf(t, kept.folder)
 	return kept
 }
+
+// newKeptID5 makes a table of ID5: two runs, of which the first is due.
+func newKeptID5(t *testing.T) *keptTable {
+	t.Helper()
+	k := newKeeper(t, keptOperator(nil))
+	k.signalled(k.signals(in(0, 150, "", "DE")))
+	k.clock.Add((keptAge / 2).Milliseconds())
+	k.signalled(k.signals(in(100, 160, "US")))
+	k.clock.Add((keptAge / 2).Milliseconds())
+	today := in(120, 300, "", "FR")
+	kept := &keptTable{folder: k.out, ofID5: true, input: k.signals(today).Inputs[0], clock: k.clock.Load(), whole: map[childKind]keptWhole{}}
+	for _, r := range in(0, 300, "", "DE", "US", "FR") {
+		id := idOfID5(t, r.email())
+		copy(id.Country[:], r.country)
+		kept.ids = append(kept.ids, id)
+	}
+	kept.view = exportOf(t, kept.folder)
+	return kept
+}
+
+// askedIn returns how often a service was asked for an identity.
+func (k *keptTable) askedIn(s *sandbox.Sandbox, id *normalize.ID) int {
+	if k.ofID5 {
+		return s.ID5Asked(id.Hash, countryOf(id))
+	}
+	return s.Asked(*id)
+}
+
+// textOf returns the hash of an identity, and its country, as an export writes them.
+func (k *keptTable) textOf(id *normalize.ID) string {
+	if k.ofID5 {
+		return hex.EncodeToString(id.Hash[:]) + countryOf(id)
+	}
+	return base64.StdEncoding.EncodeToString(id.Hash[:])
+}
+
+func countryOf(id *normalize.ID) string { return strings.TrimRight(string(id.Country[:]), "\x00") }
 
 // keptCopy is a copy of the table, of which a job is killed.
 type keptCopy struct {
@@ -127,6 +171,12 @@ func (k *keptTable) copyTo(t *testing.T, kind childKind, target objectstest.Targ
 		Kind: kind, URL: service.URL, Key: s.APIKey(), Secret: s.ClientSecret(), Input: k.input, Out: out,
 		Forget: strings.Join(keptForgotten, "\n"), Clock: k.clock,
 		MaxBatch: keptBatch, MaxInFlight: keptInFlight, PartRows: keptPartRows,
+	}
+	if k.ofID5 {
+		c.job.Partner, c.job.Token = s.ID5Partner(), s.ID5Token()
+	}
+	if kind == childSignals {
+		c.job.RunID = "signals" // a run that is not compared with the table would begin anew after its commit
 	}
 	t.Setenv("TMPDIR", c.temp) // after the folders of the test itself
 	return c
@@ -217,7 +267,7 @@ func (c *keptCopy) again(t *testing.T) {
 func (c *keptCopy) asked() map[normalize.ID]int {
 	asked := map[normalize.ID]int{}
 	for _, id := range c.of.ids {
-		if n := c.s.Asked(id); n > 0 {
+		if n := c.of.askedIn(c.s, &id); n > 0 {
 			asked[id] = n
 		}
 	}
@@ -339,18 +389,18 @@ func (c *keptCopy) checkDue(t *testing.T) {
 	for _, o := range rowsOfExport(t, c.of.whole[c.job.Kind].view) {
 		recheck := o.uid == "" && int64(o.at)+jobs.DefaultOptoutRecheck.Milliseconds() <= c.of.clock
 		if o.uid != "" && int64(o.refresh) <= c.of.clock || recheck {
-			due[o.hash] = true
+			due[o.hash+o.country] = true
 		}
 	}
 	before := c.asked()
 	remap := c.job
-	remap.Kind, remap.MaxBatch, remap.PartRows = childRemap, 1000, 1000
+	remap.Kind, remap.RunID, remap.MaxBatch, remap.PartRows = childRemap, "", 1000, 1000
 	s, err := remap.run(t.Context())
 	if err != nil || s.Counts.Asked != int64(len(due)) {
 		t.Errorf("%v, %v: want %d that are due", err, s, len(due))
 	}
 	for id, n := range c.asked() {
-		if asked := n > before[id]; asked != due[base64.StdEncoding.EncodeToString(id.Hash[:])] {
+		if asked := n > before[id]; asked != due[c.of.textOf(&id)] {
 			t.Errorf("an identity was asked (%v) in a remap, or not, against what is due", asked)
 		}
 	}
@@ -362,19 +412,24 @@ func TestCrashKeep(t *testing.T) {
 	if !canTrace {
 		t.Skip("the system calls of a process can be seen on Linux alone, on amd64 and arm64")
 	}
-	kept := newKeptTable(t)
-	for i, kind := range keptKinds {
+	newKeptTable(t).crashAll(t, keptKinds)
+	t.Run("id5", func(t *testing.T) { newKeptID5(t).crashAll(t, keptKindsID5) })
+}
+
+// crashAll does it to jobs of some kinds, on all storages.
+func (k *keptTable) crashAll(t *testing.T, kinds []childKind) {
+	for i, kind := range kinds {
 		on := []string{"files", "gs", "s3"}
 		if os.Getenv("MAPPER_CRASH") == "" { // the default suite has little time: one of the clouds for each kind
 			on = []string{"files", on[1+i%2]}
 		}
 		for _, storage := range on {
 			t.Run(strings.ReplaceAll(string(kind), " ", "-")+"/"+storage, func(t *testing.T) {
-				points := kept.points(t, kind, storage)
+				points := k.points(t, kind, storage)
 				began, killed := time.Now(), 0
 				for _, p := range points {
 					t.Run(fmt.Sprint(p), func(t *testing.T) {
-						if kept.crash(t, kind, storage, p) {
+						if k.crash(t, kind, storage, p) {
 							killed++
 						}
 					})
@@ -433,6 +488,8 @@ func (w *keptWhole) check(t *testing.T, k *keptTable, kind childKind) {
 	rows, before := len(rowsOfExport(t, w.view)), len(rowsOfExport(t, k.view))
 	ok := false
 	switch kind {
+	case childSignals:
+		ok = rows == before+330 && len(w.asked) == 360 // 30 of them were there before
 	case childRemap:
 		ok = rows == before && len(w.asked) > 4*keptPartRows
 	case childFullBase:

@@ -28,6 +28,7 @@ import (
 type childJob struct {
 	Kind                         childKind
 	URL, Key, Secret, Input, Out string
+	Partner, Token               string // of ID5, if that is whose table it is
 	Forget                       string // the identifiers
 	Clock                        int64  // Unix milliseconds at which the job's clock stands; 0 is a clock that goes
 	RunID                        string // of other jobs than maps; "" is a new one, so that a run is found again as that of a nightly job is
@@ -46,6 +47,7 @@ const (
 	childFullBase childKind = "full base"
 	childCompact  childKind = "compact"
 	childForget   childKind = "forget"
+	childSignals  childKind = "signals"
 )
 
 const childEnv = "MAPPER_TEST_JOB"
@@ -94,11 +96,16 @@ func (c childJob) run(ctx context.Context) (*jobs.Summary, error) {
 	if c.Clock != 0 {
 		m.Now = func() time.Time { return time.UnixMilli(c.Clock) }
 	}
+	as := jobs.ID5{Partner: c.Partner, Token: client.NewSecret(c.Token)}
 	fold := jobs.Compact{From: c.Out, Store: store, PartRows: m.PartRows, RunID: c.RunID}
 	switch c.Kind {
 	case childRemap:
 		m.Inputs, m.Columns = nil, jobs.Columns{}
-		return jobs.Remap{Map: m}.Run(ctx)
+		return jobs.Remap{Map: m, ID5: as}.Run(ctx)
+	case childSignals:
+		m.Columns.Email, m.Columns.Country, m.Columns.KnownUIDs, m.Columns.Keep = []string{"email"}, "cc", "uids", []string{"plan"}
+		as.RefreshAfter = keptAge
+		return jobs.Signals{Map: m, ID5: as}.Run(ctx)
 	case childFullBase:
 		share := 0.5
 		m.Columns.Keep, m.Incremental, m.FullBase, m.MaxRemoved = []string{"plan"}, true, true, &share
