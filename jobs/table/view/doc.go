@@ -3,7 +3,7 @@
 //
 // # Answers
 //
-// An answer belongs to the identity (type and hash), whoever asked. The one that counts is the latest by mapped_at
+// An answer belongs to the identity (type and hash, and for ID5 the country), whoever asked. The one that counts is the latest by mapped_at
 // of all runs. When two have the same time an opt-out wins; if that does not decide, the later in the order of run
 // id, part and row. A raw UID, an opt-out and the service's own INVALID_IDENTIFIER are answers. UNKNOWN is none: it
 // supersedes nothing, and shows only where there is nothing else.
@@ -23,8 +23,14 @@
 //
 // # Order
 //
-// Rows rise by type (email, phone), by the hash as it is stored, that is the bytes of its text, and by the bytes of the
-// id, a null one first.
+// Rows rise by type (email, phone), by the hash as it is stored, that is the bytes of its text, for ID5 by the country, of
+// which none comes first, and by the bytes of the id, a null one first.
+//
+// # Networks
+//
+// A table is of UID2 or EUID, or of ID5, and the manifests of its runs say which. What differs is how a part writes an
+// identity and how long it is in the keys that are sorted; all else is the same. Only a [Shuffle] is for UID2 and EUID
+// alone: it tells by an answer that is known, and those of ID5 are not what the service says next.
 //
 // # How
 //
