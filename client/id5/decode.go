@@ -1,14 +1,17 @@
 package id5
 
-// decoder reads the objects of a reply.
-type decoder struct{ scanner }
+import "mapper/client/jsonscan"
+
+// decoder reads the objects of a reply. It mends strings that are not UTF-8: the service's messages quote values that need not
+// be, and may be cut short.
+type decoder struct{ jsonscan.Scanner }
 
 // once tells a key that comes twice, by a number for each key.
 type once uint8
 
 func (d *decoder) check(seen *once, key int) {
 	if *seen&(1<<key) != 0 {
-		d.fail()
+		d.Fail("a key that comes twice")
 	}
 	*seen |= 1 << key
 }
@@ -16,19 +19,19 @@ func (d *decoder) check(seen *once, key int) {
 // reply reads the whole reply.
 func (d *decoder) reply(r *reply) {
 	var seen once
-	d.enter('{')
-	for key, more := d.key(true); more; key, more = d.key(false) {
+	d.Enter('{')
+	for key := d.Key(); key != nil; key = d.Key() {
 		switch string(key) {
 		case "users":
 			d.check(&seen, 0)
-			if r.HasUsers = !d.null(); r.HasUsers {
+			if r.HasUsers = !d.Null(); r.HasUsers {
 				d.users(r)
 			}
 		case "error":
 			d.check(&seen, 1)
 			d.error(&r.Error)
 		default:
-			d.skip(0)
+			d.Skip()
 		}
 	}
 }
@@ -37,14 +40,14 @@ func (d *decoder) reply(r *reply) {
 const maxReplyUsers = 2 * MaxUsers
 
 func (d *decoder) users(r *reply) {
-	d.enter('[')
-	for first := true; d.more(first, ']'); first = false {
+	d.Enter('[')
+	for d.More(']') {
 		if len(r.Users) == maxReplyUsers {
-			d.fail()
+			d.Fail("more users than can have been asked for")
 			return
 		}
 		r.Users = append(r.Users, replyUser{})
-		if !d.null() {
+		if !d.Null() {
 			d.user(&r.Users[len(r.Users)-1])
 		}
 	}
@@ -52,8 +55,8 @@ func (d *decoder) users(r *reply) {
 
 func (d *decoder) user(u *replyUser) {
 	var seen once
-	d.enter('{')
-	for key, more := d.key(true); more; key, more = d.key(false) {
+	d.Enter('{')
+	for key := d.Key(); key != nil; key = d.Key() {
 		switch string(key) {
 		case "uid":
 			d.check(&seen, 0)
@@ -71,19 +74,19 @@ func (d *decoder) user(u *replyUser) {
 			d.check(&seen, 4)
 			d.error(&u.Error)
 		default:
-			d.skip(0)
+			d.Skip()
 		}
 	}
 }
 
 func (d *decoder) error(e *serviceError) {
-	if d.null() {
+	if d.Null() {
 		return
 	}
 	var seen once
 	e.Is = true
-	d.enter('{')
-	for key, more := d.key(true); more; key, more = d.key(false) {
+	d.Enter('{')
+	for key := d.Key(); key != nil; key = d.Key() {
 		switch string(key) {
 		case "code":
 			d.check(&seen, 0)
@@ -92,15 +95,15 @@ func (d *decoder) error(e *serviceError) {
 			d.check(&seen, 1)
 			e.Type = d.value()
 		default:
-			d.skip(0)
+			d.Skip()
 		}
 	}
 }
 
 // value reads a string, or nothing from null.
 func (d *decoder) value() []byte {
-	if d.null() {
+	if d.Null() {
 		return nil
 	}
-	return d.str()
+	return d.Text()
 }

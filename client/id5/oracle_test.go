@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"mapper/client/jsonscan"
 )
 
 // oracleUser and oracleError are what encoding/json makes of the parts of a reply.
@@ -99,7 +101,7 @@ func mayRefuse(body []byte) bool {
 	var walk func(depth int) bool
 	walk = func(depth int) bool {
 		token, err := d.Token()
-		if err != nil || depth > maxDepth {
+		if err != nil || depth > jsonscan.MaxDepth {
 			return true
 		}
 		keys := map[string]bool{}
@@ -192,8 +194,8 @@ func TestReplyRefuses(t *testing.T) {
 		"uid twice, once in escapes": {`{"users":[{"uid":"a","\u0075id":"a"}]}`, false},
 		"code twice":                 {`{"error":{"code":"a","code":"b"}}`, false},
 		"an unknown key twice":       {`{"users":[],"x":1,"x":2}`, true},
-		"deep":                       {deep(maxDepth), true},
-		"too deep":                   {deep(maxDepth + 2), false},
+		"deep":                       {deep(jsonscan.MaxDepth), true},
+		"too deep":                   {deep(jsonscan.MaxDepth + 2), false},
 		"many":                       {many(maxReplyUsers), true},
 		"too many":                   {many(maxReplyUsers + 1), false},
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"mapper/client/jsonscan"
 )
 
 // reply is a decoded reply of the service, whatever its status:
@@ -52,11 +54,11 @@ var (
 // parse decodes a reply. Its error quotes nothing of it, and leaves nothing in it.
 func (r *reply) parse(body []byte) error {
 	r.reset()
-	d := decoder{scanner{text: body}}
-	if !d.null() {
+	d := decoder{jsonscan.Scanner{Data: body, Mend: true}}
+	if !d.Null() {
 		d.reply(r)
 	}
-	if d.peek(); d.failed || d.pos < len(body) {
+	if d.End(); d.Err() != nil {
 		r.reset()
 		return errNotJSON
 	}

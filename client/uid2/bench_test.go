@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"mapper/client"
+	"mapper/client/jsonscan"
 	"mapper/normalize"
 )
 
@@ -71,7 +72,7 @@ func BenchmarkOpenAndScan(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := reply{scanner: scanner{text: ans.Text[:to], pos: from}, part: part{ids: ids, ans: &ans}, at: at}
+		r := reply{Scanner: jsonscan.Scanner{Data: ans.Text[:to], Pos: from}, part: part{ids: ids, ans: &ans}, at: at}
 		if err := r.read(); err != nil {
 			b.Fatal(err)
 		}
@@ -89,7 +90,7 @@ func BenchmarkScan(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		r := reply{scanner: scanner{text: text}, part: part{ids: ids, ans: &ans}}
+		r := reply{Scanner: jsonscan.Scanner{Data: text}, part: part{ids: ids, ans: &ans}}
 		if err := r.read(); err != nil {
 			b.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mapper/client"
+	"mapper/client/jsonscan"
 	"mapper/client/transport"
 	"mapper/normalize"
 )
@@ -118,7 +119,7 @@ func (x *exchange) accept(r transport.Response) (err error) {
 		return nil
 	}
 	x.ans.Text = buffer[:begin+to]
-	return x.read(reply{scanner: scanner{text: x.ans.Text, pos: begin + from}, part: x.part, at: at})
+	return x.read(reply{Scanner: jsonscan.Scanner{Data: x.ans.Text, Pos: begin + from}, part: x.part, at: at})
 }
 
 // read puts a reply into the answers.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"mapper/client"
+	"mapper/client/jsonscan"
 	"mapper/client/transport"
 	"mapper/normalize"
 )
@@ -321,7 +322,7 @@ func TestMapAllocations(t *testing.T) {
 		buffer = appendRequest(buffer[:0], ids)
 		ans.Reset(len(ids))
 		ans.Text = append(ans.Text, text...)
-		r := reply{scanner: scanner{text: ans.Text}, part: part{ids: ids, ans: &ans}}
+		r := reply{Scanner: jsonscan.Scanner{Data: ans.Text}, part: part{ids: ids, ans: &ans}}
 		if err := r.read(); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mapper/client"
+	"mapper/client/jsonscan"
 	"mapper/normalize"
 )
 
@@ -16,7 +17,7 @@ import (
 // nothing. A key that comes twice, a value of the wrong type and a missing or surplus element make the whole reply
 // unbelievable.
 type reply struct {
-	scanner
+	jsonscan.Scanner
 	part
 	at int64 // when the service answered, Unix milliseconds
 
@@ -29,28 +30,26 @@ type reply struct {
 func (r *reply) read() error {
 	var seen once
 	hasBody := false
-	r.enter('{')
-	for key := r.key(true); key != nil; key = r.key(false) {
+	r.Enter('{')
+	for key := r.Key(); key != nil; key = r.Key() {
 		switch string(key) {
 		case "status":
 			r.check(seen.first(0))
-			r.status = string(r.decoded())
+			r.status = string(r.Text())
 		case "body":
 			r.check(seen.first(1))
-			if hasBody = !r.null(); hasBody {
+			if hasBody = !r.Null(); hasBody {
 				r.body()
 			}
 		default:
-			r.skip(0)
+			r.Skip()
 		}
 	}
-	if r.peek(); r.pos < len(r.text) {
-		r.fail("something behind the end")
-	}
-	if r.err == nil && r.status == statusSuccess && (!hasBody || r.answered < len(r.ids)) {
+	r.End()
+	if r.Err() == nil && r.status == statusSuccess && (!hasBody || r.answered < len(r.ids)) {
 		return fmt.Errorf("the reply has %d answers for %d identities", r.answered, len(r.ids))
 	}
-	return r.err
+	return r.Err()
 }
 
 const statusSuccess = "success"
@@ -66,14 +65,14 @@ func (o *once) first(key uint8) bool {
 
 func (r *reply) check(first bool) {
 	if !first {
-		r.fail("a key that comes twice")
+		r.Fail("a key that comes twice")
 	}
 }
 
 func (r *reply) body() {
 	var seen once
-	r.enter('{')
-	for key := r.key(true); key != nil; key = r.key(false) {
+	r.Enter('{')
+	for key := r.Key(); key != nil; key = r.Key() {
 		switch string(key) {
 		case "email_hash":
 			r.check(seen.first(0))
@@ -88,35 +87,35 @@ func (r *reply) body() {
 			r.check(seen.first(3))
 			r.empty()
 		default:
-			r.skip(0)
+			r.Skip()
 		}
 	}
 }
 
 // empty reads an array for identities of a form that we never send.
 func (r *reply) empty() {
-	if r.null() {
+	if r.Null() {
 		return
 	}
-	r.enter('[')
-	if r.more(true, ']') {
-		r.fail("an answer to something that was not asked")
+	r.Enter('[')
+	if r.More(']') {
+		r.Fail("an answer to something that was not asked")
 	}
 }
 
 // array reads the answers to the identities of one kind, which may stand anywhere among the others.
 func (r *reply) array(kind normalize.Kind) {
-	if r.null() {
+	if r.Null() {
 		return
 	}
-	r.enter('[')
+	r.Enter('[')
 	i := 0
-	for first := true; r.more(first, ']'); first = false {
+	for r.More(']') {
 		for i < len(r.ids) && r.ids[i].Kind != kind {
 			i++
 		}
 		if i == len(r.ids) {
-			r.fail("more answers than identities")
+			r.Fail("more answers than identities")
 			return
 		}
 		r.element(r.first + i)
@@ -135,8 +134,8 @@ func (r *reply) element(i int) {
 	var uid, previous, word span
 	var refresh int64
 	var seen once
-	r.enter('{')
-	for key := r.key(true); key != nil; key = r.key(false) {
+	r.Enter('{')
+	for key := r.Key(); key != nil; key = r.Key() {
 		name := byte(0)
 		if len(key) == 1 {
 			name = key[0]
@@ -155,26 +154,26 @@ func (r *reply) element(i int) {
 			r.check(seen.first(3))
 			word = r.value()
 		default:
-			r.skip(0)
+			r.Skip()
 		}
 	}
-	if r.err == nil {
+	if r.Err() == nil {
 		r.set(i, uid, previous, word, refresh)
 	}
 }
 
 // value reads a string into the answers, or nothing from null.
 func (r *reply) value() span {
-	if r.null() {
+	if r.Null() {
 		return span{}
 	}
-	from, to, escaped := r.str()
-	if !escaped {
+	from, to, plain := r.Span()
+	if plain {
 		return span{from, to}
 	}
-	// The scanner's own text ends where the JSON does, so what is put behind it disturbs nobody.
+	// The scanner's Data ends where the JSON does, so what is put behind it disturbs nobody.
 	begin := len(r.ans.Text)
-	r.ans.Text = append(r.ans.Text, unescape(r.text[from:to])...)
+	r.ans.Text = append(r.ans.Text, r.Resolve(from, to)...)
 	return span{begin, len(r.ans.Text)}
 }
 
@@ -186,10 +185,10 @@ const (
 
 // refreshFrom reads a refresh_from, in Unix seconds, and returns Unix milliseconds; 0 is unknown.
 func (r *reply) refreshFrom() int64 {
-	if r.null() {
+	if r.Null() {
 		return 0
 	}
-	n := r.number()
+	n := r.Number()
 	if n <= maxSeconds && n > 0 {
 		n *= 1000
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"mapper/client"
+	"mapper/client/jsonscan"
 	"mapper/normalize"
 )
 
@@ -30,7 +31,7 @@ func scan(text string, ids []normalize.ID) (*reply, *client.Answers, error) {
 	ans := new(client.Answers)
 	ans.Reset(len(ids))
 	ans.Text = append(ans.Text, text...)
-	r := &reply{scanner: scanner{text: ans.Text}, part: part{ids: ids, ans: ans}, at: testAt}
+	r := &reply{Scanner: jsonscan.Scanner{Data: ans.Text}, part: part{ids: ids, ans: ans}, at: testAt}
 	return r, ans, r.read()
 }
 
@@ -199,7 +200,7 @@ func FuzzScan(f *testing.F) {
 			return // encoding/json mends it, we do not
 		}
 		status, want, oracleErr := oracle(text)
-		if nested := strings.Count(text, "[") + strings.Count(text, "{"); nested > maxDepth && err != nil {
+		if nested := strings.Count(text, "[") + strings.Count(text, "{"); nested > jsonscan.MaxDepth && err != nil {
 			return
 		}
 		if (err == nil) != (oracleErr == nil) {
