@@ -35,7 +35,7 @@
 // Users of equal hash and country get equal uids, so it does not matter which of them gets which answer when a reply lacks
 // the numbers. With known_uids that is not promised: send one user for each hash and country.
 //
-// Replies are read by a scanner of this package, with encoding/json as the oracle of its tests: a hundred million users a night
+// Replies are read with client/jsonscan, with encoding/json as the oracle of the tests: a hundred million users a night
 // would otherwise leave half a billion strings behind. Requests are sent uncompressed, as compression is not documented.
 //
 // # Sources

@@ -24,8 +24,8 @@
 //     is asked, and a value of another type than the one asked for.
 //   - Strings that are not UTF-8 are refused, or mended (Scanner.Mend).
 //   - Skip goes MaxDepth deep, so a reply of brackets alone costs no stack.
-//   - Nothing is allocated, but for strings with escapes or mended ones that are read, numbers read that are not small and
-//     whole, and an error. Skipping allocates nothing.
+//   - Nothing is allocated, but for keys and read strings that have escapes or are mended, read numbers that are not small and
+//     whole, and an error. Values that are skipped take nothing.
 //
 // # Errors
 //

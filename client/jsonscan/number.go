@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Number reads a number and returns its whole part, or the nearest int64 to one that is out of reach.
+// Number reads a number and returns its whole part, or the nearest int64 to one that is out of reach. One with a fraction, an
+// exponent or more than 18 digits is as exact as a float64.
 func (s *Scanner) Number() int64 {
 	s.peek()
 	from := s.Pos
