@@ -53,7 +53,7 @@ func TestMapReusedUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := serve(t, s, sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Truncate, Every: 7}, {Do: sandbox.ResetMidway, Every: 9}, {Do: sandbox.ShortArrays, Every: 4}}})
+	opts := serve(t, s, sandbox.Faults{Rules: []sandbox.Fault{{Do: sandbox.Truncate, Every: 7}, {Do: sandbox.ResetMidway, Every: 9}, {Do: sandbox.ShortArrays, First: 2}}})
 	api := newClient(t, opts)
 	everybody := people(calls * perCall * workers)
 	var group sync.WaitGroup

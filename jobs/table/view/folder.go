@@ -15,6 +15,8 @@ const (
 	folderLock   = ".lock"
 	// folderYoung is for how long a folder may have been made and not be locked yet.
 	folderYoung = time.Minute
+	// lockYoung is the same for one that has its lock, which is not held yet.
+	lockYoung = 2 * time.Second
 )
 
 // spillFolder is a folder for one view. As long as its lock is held, which ends with the process, nobody removes it.
@@ -67,10 +69,17 @@ func sweep(below string) error {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) || time.Since(info.ModTime()) < folderYoung {
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), folderPrefix) {
 			continue
 		}
 		path := filepath.Join(below, e.Name())
+		young := folderYoung
+		if _, err := os.Stat(filepath.Join(path, folderLock)); err == nil {
+			young = lockYoung
+		}
+		if time.Since(info.ModTime()) < young {
+			continue
+		}
 		lock := flock.New(filepath.Join(path, folderLock))
 		if free, err := lock.TryLock(); err == nil && free {
 			_ = os.RemoveAll(path)

@@ -245,9 +245,11 @@ func (s *stream) read() {
 	defer close(s.full)
 	for _, part := range s.run.partsOf(s.dataset) {
 		local, ok := <-s.copies
-		err := s.failed
+		var err error
 		if ok {
 			err = s.reader.readPart(s.ctx, s.run, part, local)
+		} else {
+			err = s.failed // which nobody writes any more
 		}
 		if err != nil {
 			s.err = fmt.Errorf("run %s: %w", s.run.id, err)
