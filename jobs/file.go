@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mapper/client"
-	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/normalize"
 	"mapper/sinks"
@@ -25,7 +24,7 @@ import (
 // Relative paths are relative to the current directory, as they are in flags.
 type File struct {
 	Kind        string        `yaml:"kind"` // map, remap or signals
-	Service     uid2.Service  `yaml:"service"`
+	Service     ServiceName   `yaml:"service"`
 	BaseURL     string        `yaml:"base_url"`
 	Environment string        `yaml:"environment"`
 	APIKey      client.Secret `yaml:"api_key"` // without it and the secret, the environment's are taken, as for map
@@ -145,7 +144,7 @@ var kindsOf = func() map[string][]string {
 		{"input columns columns.id columns.email columns.email_hash columns.keep allow_raw format encoding delimiter quote no_header " +
 			"hygiene max_invalid allow_empty limit out shard", []string{mapping, signals}},
 		{"columns.phone columns.phone_hash columns.phone_region_column phone_region incremental full_base max_removed", []string{mapping}},
-		{"service api_key secret_key optout_recheck", []string{mapping, remap}},
+		{"api_key secret_key optout_recheck", []string{mapping, remap}},
 		{"columns.country columns.known_uids", []string{signals}},
 		{"partner token refresh_after", []string{signals, remap}},
 		{"from as_of max_rows", []string{remap}},
@@ -169,6 +168,8 @@ func (d *decoder) check() error {
 	}
 	var err error
 	switch {
+	case d.file.Service != "" && d.file.Kind != table.KindRemap && (d.file.Service == serviceID5) != (d.file.Kind == table.KindSignals):
+		return usagef("%s: service %q is not for jobs of kind %s: ID5 is asked by kind: signals, UID2 and EUID by kind: map", d.given["service"].where, d.file.Service, d.file.Kind)
 	case d.file.Kind == table.KindRemap && d.file.From == "":
 		return usagef("%s: no from; name the folder or URL of the table to map again", d.path)
 	case d.file.Kind == table.KindRemap:
@@ -200,7 +201,7 @@ func (d *decoder) check() error {
 // Map returns the job that a file of kind map describes.
 func (f *File) Map() Map {
 	m := Map{
-		Service: f.Service, BaseURL: f.BaseURL, Environment: f.Environment, APIKey: f.APIKey, ClientSecret: f.SecretKey,
+		Service: f.Service.uid2(), BaseURL: f.BaseURL, Environment: f.Environment, APIKey: f.APIKey, ClientSecret: f.SecretKey,
 		Inputs: f.Input, Format: f.Format, Encoding: f.Encoding, Delimiter: f.Delimiter, Quote: f.Quote, NoHeader: f.NoHeader,
 		Columns: Columns{
 			ID: f.Columns.ID, Email: f.Columns.Email, Phone: f.Columns.Phone, EmailHash: f.Columns.EmailHash, PhoneHash: f.Columns.PhoneHash,
@@ -222,7 +223,7 @@ func (f *File) Map() Map {
 
 // Remap returns the job that a file of kind remap describes.
 func (f *File) Remap() Remap {
-	r := Remap{Map: f.Map(), ID5: f.id5(), AsOf: f.AsOf, MaxRows: f.MaxRows}
+	r := Remap{Map: f.Map(), ID5: f.id5(), Of: f.Service, AsOf: f.AsOf, MaxRows: f.MaxRows}
 	r.Out = f.From
 	return r
 }

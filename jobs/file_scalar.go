@@ -9,7 +9,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"mapper/client"
-	"mapper/client/uid2"
 	"mapper/normalize"
 	"mapper/sinks"
 	"mapper/sources"
@@ -168,8 +167,8 @@ func (v scalar) read(into any) error {
 		var n int64
 		n, err = parsed(v, ParseSize, isText, isWhole)
 		*p = Size(n)
-	case *uid2.Service:
-		*p, err = parsed(v, ParseService, isText)
+	case *ServiceName:
+		*p, err = parsed(v, ParseServiceName, isText)
 	case *sources.Format:
 		*p, err = parsed(v, ParseFormat, isText)
 	case *Hygiene:

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"mapper/client"
-	"mapper/client/uid2"
 	"mapper/jobs"
 	"mapper/normalize"
 	"mapper/sinks"
@@ -59,7 +58,7 @@ var defOf = map[reflect.Type]string{
 	reflect.TypeFor[jobs.Size]():         "size",
 	reflect.TypeFor[time.Duration]():     "duration",
 	reflect.TypeFor[time.Time]():         "time",
-	reflect.TypeFor[uid2.Service]():      "service",
+	reflect.TypeFor[jobs.ServiceName]():  "service",
 	reflect.TypeFor[sources.Format]():    "format",
 	reflect.TypeFor[jobs.Hygiene]():      "hygiene",
 	reflect.TypeFor[sinks.Compression](): "compression",
@@ -143,7 +142,7 @@ func TestSchemaMeansTheSame(t *testing.T) {
 func fileWith(key, value string) string {
 	text := key + ": " + value + "\n"
 	rest := least
-	if key == "as_of" || value == `"remap"` {
+	if key == "as_of" || key == "service" && value == `"id5"` || value == `"remap"` {
 		rest = "kind: remap\nfrom: ids\n"
 	}
 	for line := range strings.Lines(rest) {

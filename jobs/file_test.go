@@ -115,6 +115,7 @@ func TestFileReachesEveryField(t *testing.T) {
 	share, none := 0.5, 0
 	f := jobs.File{MaxInvalid: &share, MaxRemoved: &share, MaxPoison: &none}
 	fill(t, reflect.ValueOf(&f).Elem())
+	f.Service = "euid"
 	surroundings := " Stdin Store Version Log Monitor Now "
 	for _, job := range []any{f.Map(), f.Remap(), f.Signals()} {
 		all := reflect.ValueOf(job)
@@ -225,7 +226,7 @@ func TestFileErrors(t *testing.T) {
 		"negative":                {least + "limit: -1", nil, `job.yaml:4: limit -1: it cannot be negative`},
 		"too large":               {least + "limit: 9223372036854775808", nil, `job.yaml:4: limit "9223372036854775808" is no whole number that fits`},
 		"no share":                {least + "max_invalid: 2", nil, `job.yaml:4: max_invalid 2 is a share, from 0 to 1`},
-		"service":                 {least + "service: uid3", nil, `job.yaml:4: service "uid3" is neither uid2 nor euid`},
+		"service":                 {least + "service: uid3", nil, `job.yaml:4: service "uid3" is none of uid2, euid, id5`},
 		"format":                  {least + "format: xls", nil, `job.yaml:4: format "xls" is none of auto, csv, tsv, ndjson, parquet, arrow, text`},
 		"hygiene":                 {least + "hygiene: maybe", nil, `job.yaml:4: hygiene "maybe" is neither on nor off`},
 		"compression":             {least + "compression: gzip", nil, `job.yaml:4: compression "gzip" is none of none, snappy, zstd`},
@@ -267,7 +268,7 @@ func TestFileErrors(t *testing.T) {
 		"credential is a list":    {least + "api_key: [hunter2-hunter2]", nil, `job.yaml:4: api_key: a list where one value belongs`},
 		"credential unset":        {least + "api_key: ${NOWHERE}", nil, `job.yaml:4: api_key: ${NOWHERE} is not set`},
 		"credential like a name":  {least + "api_key: ab${NOWHERE}cd", nil, `job.yaml:4: api_key: a ${...} in it cannot be expanded; write $${ for a literal ${`},
-		"credential elsewhere":    {least + "service: ${TOKEN}", nil, `job.yaml:4: service "${TOKEN}" is neither uid2 nor euid`},
+		"credential elsewhere":    {least + "service: ${TOKEN}", nil, `job.yaml:4: service "${TOKEN}" is none of uid2, euid, id5`},
 		"credential as a run id":  {least + "run_id: /${TOKEN}", nil, `job.yaml:4: run_id "/${TOKEN}" is no run id; it is letters, digits, '.', '_' and '-', up to 63, and begins with a letter or digit`},
 		"credential as encoding":  {least + "encoding: ${TOKEN}", nil, `job.yaml:4: encoding "${TOKEN}" is none of auto, utf-8, utf-16, utf-16le, utf-16be, windows-1252, iso-8859-1`},
 		"credential never closed": {least + "fresh: true\napi_key: \"hunter2-hunter2\n", nil, `job.yaml:5: could not find end character of double-quoted text`},

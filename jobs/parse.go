@@ -25,6 +25,25 @@ func ParseService(text string) (uid2.Service, error) {
 	return service, nil
 }
 
+// ServiceName is the name of a service as tables have it: uid2, euid or id5. The empty one is any.
+type ServiceName string
+
+// ParseServiceName reads the name of a service.
+func ParseServiceName(text string) (ServiceName, error) {
+	if text != "uid2" && text != "euid" && text != serviceID5 {
+		return "", usagef("%q is none of uid2, euid, id5", text)
+	}
+	return ServiceName(text), nil
+}
+
+// uid2 returns UID2 or EUID, which is UID2 if nothing else is said.
+func (s ServiceName) uid2() uid2.Service {
+	if s == "euid" {
+		return uid2.EUID
+	}
+	return uid2.UID2
+}
+
 // ParseFormat reads the name of a format. "auto" is the zero Format, which is found out.
 func ParseFormat(text string) (sources.Format, error) {
 	if text == "auto" {

@@ -9,7 +9,6 @@ import (
 
 	"mapper/client/objects"
 	"mapper/client/transport"
-	"mapper/client/uid2"
 	"mapper/jobs/table"
 	"mapper/jobs/table/view"
 	"mapper/normalize"
@@ -25,13 +24,13 @@ import (
 // default that of the table's latest signals run, is the age of the uids that are due next.
 //
 // Of the Map's fields those about inputs mean nothing here: Inputs, Format and how to read, Columns, PhoneRegion,
-// Hygiene, Limit, Shard, MaxInvalid, AllowEmpty, Incremental and FullBase. The Service is the table's; another one than
-// UID2, which is the zero value, is compared with it.
+// Hygiene, Limit, Shard, MaxInvalid, AllowEmpty, Incremental and FullBase. The Service is the table's, whatever the Map says.
 type Remap struct {
 	Map
-	ID5               // for tables of ID5
-	AsOf    time.Time // due until when; default now
-	MaxRows int64     // no further identity is taken up once so many rows are; 0 is all
+	ID5                 // for tables of ID5
+	Of      ServiceName // of which service the table has to be; default: of any
+	AsOf    time.Time   // due until when; default now
+	MaxRows int64       // no further identity is taken up once so many rows are; 0 is all
 }
 
 // Run runs the job, as [Map.Run] does.
@@ -83,14 +82,14 @@ func (r *Remap) job(ctx context.Context) (*job, error) {
 	}
 	m := r.Map
 	k := &remapping{Remap: r}
-	if service == serviceID5 && m.Service == uid2.UID2 {
+	switch {
+	case r.Of != "" && string(r.Of) != service:
+		err = fmt.Errorf("%s holds uids of %s, and this job is for %s: %w", r.Out, service, r.Of, table.ErrOtherTable)
+	case service == serviceID5:
 		m, err = m.forID5(&r.ID5)
 		k.connect = func(o transport.Options) (asker, error) { return m.askID5(&r.ID5, o) }
-	} else {
-		if of, wrong := uid2.ParseService(service); wrong == nil && m.Service == uid2.UID2 {
-			m.Service = of
-		}
-		service = m.Service.String()
+	default:
+		m.Service = ServiceName(service).uid2()
 		m, err = m.forUID2()
 		k.connect = m.askUID2
 	}

@@ -94,7 +94,7 @@ func (s *signalling) ready(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *signalling) asker(o transport.Options) (asker, error) { return s.Map.askID5(s.ID5, o) }
+func (s *signalling) asker(o transport.Options) (asker, error) { return s.askID5(s.ID5, o) }
 
 func (s *signalling) settings() map[string]string {
 	settings := s.mapping.settings()

@@ -103,6 +103,12 @@ func addInputFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 func addServiceFlags(c *cobra.Command, job *jobs.Map, f *mapFlags) {
 	flags := c.Flags()
 	flags.StringVar(&f.service, "service", "uid2", "which network: uid2 or euid")
+	addOperatorFlags(c, job)
+}
+
+// addOperatorFlags adds the flags that say where the service is.
+func addOperatorFlags(c *cobra.Command, job *jobs.Map) {
+	flags := c.Flags()
 	flags.StringVar(&job.BaseURL, "base-url", "", "operator (default $UID2_BASE_URL or $EUID_BASE_URL, else production)")
 	flags.StringVar(&job.Environment, "environment", "", "name of the environment, which the table is stamped with (default: from the host)")
 }

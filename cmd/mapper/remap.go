@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mapper/client/uid2"
 	"mapper/jobs"
 )
 
@@ -28,6 +27,12 @@ func (a *app) remap() *cobra.Command {
 			if job.Out == "" {
 				return usagef("no table; name it with --from")
 			}
+			if c.Flags().Changed("service") {
+				if job.Of, err = jobs.ParseServiceName(f.service); err != nil {
+					return usagef("--service %w", err)
+				}
+			}
+			f.service = "uid2" // the job takes that of the table
 			if err := a.complete(c, &job.Map, &f); err != nil {
 				return err
 			}
@@ -47,8 +52,8 @@ func (a *app) remap() *cobra.Command {
 	flags.StringVar(&job.Out, "from", "", "folder or URL of the table (required)")
 	flags.StringVar(&asOf, "as-of", "", "ask for what is due at this `time`, as 2026-12-01 or 2026-12-01T06:00:00Z (default: now)")
 	flags.Int64Var(&job.MaxRows, "max-rows", 0, "take up no further identity once so many rows are (default: all)")
-	addServiceFlags(c, &job.Map, &f)
-	flags.Lookup("service").DefValue = "the table's"
+	flags.StringVar(&f.service, "service", "", "uid2, euid or id5: refuse a table of another one (default: ask that of the table)")
+	addOperatorFlags(c, &job.Map)
 	flags.DurationVar(&job.RefreshAfter, "refresh-after", 0, "of ID5: the age from which on a uid is due (default: as the latest signals run)")
 	addAskFlags(c, &job.Map)
 	addKnownFlags(c, &job.Map)
@@ -66,10 +71,8 @@ func (a *app) remapCredentials(ctx context.Context, job *jobs.Remap) error {
 	if service == "id5" {
 		return a.id5Credentials(&job.Map, &job.ID5)
 	}
-	if job.Service == uid2.UID2 {
-		if job.Service, err = jobs.ParseService(service); err != nil {
-			return err
-		}
+	if job.Service, err = jobs.ParseService(service); err != nil {
+		return err
 	}
 	return a.credentials(&job.Map)
 }

@@ -181,7 +181,10 @@ func TestSortedRunsSideBySide(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for range v.Rows(t.Context()) {
+	for _, err := range v.Rows(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	ctx, cancel := context.WithCancel(t.Context())
