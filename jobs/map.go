@@ -272,7 +272,11 @@ func (m *Map) suppression(ctx context.Context, profile normalize.Profile) (*iden
 	if m.Suppress == stdin {
 		return nil, settingf("suppress", "- is no list that can be read again; name a file or a URL")
 	}
-	return readIdentifiers(ctx, m.Suppress, identifierReading{Store: m.Store, Profile: profile, Memory: m.Memory / 4})
+	list, err := readIdentifiers(ctx, m.Suppress, identifierReading{Store: m.Store, Profile: profile, Memory: m.Memory / 4})
+	if err != nil {
+		return nil, fmt.Errorf("--suppress: %w", err)
+	}
+	return list, nil
 }
 
 func (m *mapping) neverAsk() func(*normalize.ID) bool { return memberOf(m.suppressed) }

@@ -308,7 +308,7 @@ func (v *Verification) folders(ctx context.Context, t *table.Table, r table.Run)
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(keys, folder+"_SUCCESS") {
+		if !slices.Contains(keys, folder+"_SUCCESS") && !v.replaced[r.ID] {
 			v.remark("%s: missing; the next command on the run restores it", t.Bucket.URI(folder+"_SUCCESS"))
 		}
 		for _, key := range keys {

@@ -109,7 +109,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "mapper",
 		Short: "Turn emails and phones into UID2 and EUID raw UIDs and ID5 ids, in bulk",
 		Long: "mapper reads emails and phones from files, normalizes and hashes them, asks UID2 or EUID for their raw\n" +
-			"UIDs, and writes what it learned to Parquet. A raw email or phone never leaves memory.",
+			"UIDs, or ID5 for its ids, and writes what it learned to Parquet. A raw email or phone never leaves memory.",
 		Example: "  mapper demo\n" +
 			"  mapper map customers.csv --id customer_id --out ids/uid2",
 		Version:       versionOf().String(),
