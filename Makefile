@@ -27,8 +27,8 @@ build:
 test:
 	go test -race ./...
 
-million: ## a million messy rows through an operator that throttles, fails and lies, and from every format
-	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree' -timeout 30m -v ./jobs
+million: ## a million messy rows through an operator that throttles, fails and lies, from every format, and through ID5 in every mode
+	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree|^TestSignals$$' -timeout 30m -v ./jobs
 
 year: ## a table of 200,000 customers kept for a year: MAPPER_YEAR_DAYS, MAPPER_YEAR_PEOPLE, MAPPER_YEAR_SEED
 	MAPPER_YEAR_DAYS=$(or $(MAPPER_YEAR_DAYS),365) MAPPER_YEAR_PEOPLE=$(or $(MAPPER_YEAR_PEOPLE),200000) \
@@ -47,7 +47,7 @@ fuzz: ## each fuzz target for a minute
 bench: ## per stage, and end to end: make bench ROWS=10000000
 	go test -run '^$$' -bench . -benchmem ./normalize ./client/transport ./client/uid2 ./client/sandbox ./sources ./sinks ./pipeline
 	MAPPER_BENCH_MB=1024 go test -run '^$$' -bench Read -benchtime 2x ./client/objects
-	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Map -benchtime 3x -timeout 60m ./cmd/mapper
+	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench "Map|Signals" -benchtime 3x -timeout 60m ./cmd/mapper
 
 bench-table: ## a compacted table, compared with and searched: make bench-table ROWS=10000000; MAPPER_BENCH_TABLE=folder keeps it
 	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Known -benchtime 1x -timeout 180m ./cmd/mapper

@@ -20,13 +20,7 @@ import (
 // have a previous raw UID. CPU and memory are those of the program alone, as the kernel counts them. Set
 // MAPPER_BENCH_ROWS for other sizes than a million rows.
 func BenchmarkMap(b *testing.B) {
-	rows := 1_000_000
-	if s := os.Getenv("MAPPER_BENCH_ROWS"); s != "" {
-		var err error
-		if rows, err = strconv.Atoi(s); err != nil {
-			b.Fatal(err)
-		}
-	}
+	rows := benchRows(b)
 	input := filepath.Join(b.TempDir(), "emails.csv")
 	writeEmails(b, input, rows)
 	for _, latency := range []string{"0s", "100ms"} {
@@ -34,11 +28,39 @@ func BenchmarkMap(b *testing.B) {
 			o := startOperator(b, "--opt-out-share", "0.1", "--rotation-days", "270", "--latency", latency)
 			var used usage
 			for b.Loop() {
-				used.add(measure(b, o, input, filepath.Join(b.TempDir(), "out"), rows))
+				used.add(measure(b, o, rows, "map", input, "--out", filepath.Join(b.TempDir(), "out")))
 			}
 			used.report(b, rows)
 		})
 	}
+}
+
+// BenchmarkSignals is BenchmarkMap for ID5, in requests of 1,000 users.
+func BenchmarkSignals(b *testing.B) {
+	rows := benchRows(b)
+	input := filepath.Join(b.TempDir(), "emails.csv")
+	writeEmails(b, input, rows)
+	b.Run(fmt.Sprintf("rows=%d/latency=0s", rows), func(b *testing.B) {
+		o := startOperator(b)
+		var used usage
+		for b.Loop() {
+			used.add(measure(b, o, rows, "signals", input, "--country", "DE", "--refresh-after", "24h", "--out", filepath.Join(b.TempDir(), "out")))
+		}
+		used.report(b, rows)
+	})
+}
+
+func benchRows(b *testing.B) int {
+	b.Helper()
+	s := os.Getenv("MAPPER_BENCH_ROWS")
+	if s == "" {
+		return 1_000_000
+	}
+	rows, err := strconv.Atoi(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return rows
 }
 
 // usage is what runs of the program took.
@@ -65,10 +87,10 @@ func (u *usage) report(b *testing.B, rows int) {
 	b.ReportMetric(float64(u.requests), "requests")
 }
 
-// measure runs `mapper map` once.
-func measure(b *testing.B, o *operator, input, out string, rows int) usage {
+// measure runs a job of the program once.
+func measure(b *testing.B, o *operator, rows int, args ...string) usage {
 	b.Helper()
-	c := command(b, o.env(), "map", input, "--out", out, "--json", "--log-level", "error", "--progress", "off")
+	c := command(b, o.env(), append(args, "--json", "--log-level", "error", "--progress", "off")...)
 	c.Stderr = os.Stderr
 	began := time.Now()
 	result, err := c.Output()

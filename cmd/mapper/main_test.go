@@ -47,7 +47,8 @@ type operator struct {
 
 // env returns the environment in which the program reaches the operator.
 func (o *operator) env() []string {
-	return []string{"UID2_BASE_URL=" + o.BaseURL, "UID2_API_KEY=" + o.APIKey, "UID2_SECRET_KEY=" + o.SecretKey}
+	return []string{"UID2_BASE_URL=" + o.BaseURL, "UID2_API_KEY=" + o.APIKey, "UID2_SECRET_KEY=" + o.SecretKey,
+		"ID5_BASE_URL=" + o.BaseURL, "ID5_PARTNER=" + o.ID5Partner, "ID5_TOKEN=" + o.ID5Token}
 }
 
 // startOperator starts `mapper sandbox` and stops it when the test ends.
