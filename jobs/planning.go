@@ -230,7 +230,7 @@ func fingerprintOf(settings map[string]string, found []objects.Object) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// draft returns what a plan of the job would be, and what it reads.
+// planDraft returns what a plan of the job would be, and what it reads.
 func (j *job) planDraft(ctx context.Context, t *table.Table, fingerprint string, found []objects.Object) (p table.Plan, inputs []pipeline.Input, err error) {
 	p = table.Plan{
 		Writer: t.Writer, RunID: j.RunID, Kind: j.name(), Service: j.service, Environment: j.environment,
