@@ -25,7 +25,7 @@ build:
 	go build -trimpath -ldflags "-s -w" -o mapper ./cmd/mapper
 
 test:
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 million: ## a million messy rows through an operator that throttles, fails and lies, from every format, and through ID5 in every mode
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree|^TestSignals$$' -timeout 30m -v ./jobs

@@ -169,7 +169,7 @@ func TestGCSErrors(t *testing.T) {
 		{"no bucket for much", nil, func() error { return elsewhere.CreateIfAbsent(t.Context(), "a", random(5<<20)) }, fs.ErrNotExist, "gs://nosuch/a"},
 		{"no bucket to read", nil, func() error { _, err := elsewhere.ReadAll(t.Context(), "a"); return err }, fs.ErrNotExist, "gs://nosuch/a"},
 		{"chunks that nobody answers", func() { target.Proxy.LoseReply(-1, isChunk) },
-			func() error { return soon().CreateIfAbsent(t.Context(), "b", random(5<<20)) }, objects.ErrUnavailable, "EOF"},
+			func() error { return soon().CreateIfAbsent(t.Context(), "b", random(5<<20)) }, objects.ErrUnavailable, "is out of reach"},
 		{"chunks that are refused", func() { target.Proxy.Refuse(-1, isChunk, http.StatusBadGateway) },
 			func() error { return soon().CreateIfAbsent(t.Context(), "c", random(5<<20)) }, objects.ErrUnavailable, "502 Bad Gateway"},
 		{"a session that is forgotten", func() { target.Proxy.Refuse(-1, isChunk, http.StatusGone) },
