@@ -79,15 +79,6 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 	if p.Country, p.Everywhere, err = c.countryIn(in); err != nil {
 		return p, nil, err
 	}
-	if c.KnownUIDs != "" && len(in.Layout.Columns) > 0 {
-		column, err := columnOf(in, c.KnownUIDs)
-		if err != nil {
-			return p, nil, err
-		}
-		if p.KnownUIDs = &column; slices.ContainsFunc(p.Identifiers, func(id pipeline.Identifier) bool { return id.Column == column }) {
-			return p, nil, settingf("known_uids", "%s: the column holds emails or hashes of them, and what it holds is sent to ID5 as it is; name one with ID5 uids", shown(c.KnownUIDs))
-		}
-	}
 	if c.ID != "" {
 		if p.ID, err = columnOf(in, c.ID); err != nil {
 			return p, nil, err
@@ -102,6 +93,20 @@ func (c *Columns) resolve(in *sources.Input) (p pipeline.Input, why []string, er
 			return p, nil, usagef("%s: --keep names column %s twice; say it once", in.Object.URI, shown(name))
 		}
 		p.Keep = append(p.Keep, column)
+	}
+	if c.KnownUIDs != "" && len(in.Layout.Columns) > 0 {
+		column, err := columnOf(in, c.KnownUIDs)
+		if err != nil {
+			return p, nil, err
+		}
+		p.KnownUIDs = &column
+		other := slices.Contains(p.Keep, column) || column == p.ID || p.Country != nil && column == *p.Country
+		for _, id := range p.Identifiers {
+			other = other || id.Column == column
+		}
+		if other {
+			return p, nil, settingf("known_uids", "%s: the column is named for something else too, and what it holds is sent to ID5 as it is; name one with ID5 uids alone, which are not copied", shown(c.KnownUIDs))
+		}
 	}
 	return p, why, c.checkRaw(&p)
 }

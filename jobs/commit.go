@@ -46,7 +46,7 @@ func (r *run) commit(ctx context.Context, j *job) (err error) {
 	if err := r.present(ctx, &manifest); err != nil {
 		return err
 	}
-	if manifest.Kept, err = r.keptColumns(ctx, j); err != nil {
+	if err := r.describe(ctx, j, &manifest); err != nil {
 		return err
 	}
 	stands, own, err := r.publish(ctx, j, manifest)
@@ -76,28 +76,49 @@ func (r *run) publish(ctx context.Context, j *job, m table.Manifest) (stands *ta
 		if err := r.overtaken(ctx); err != nil {
 			return nil, false, err
 		}
+		if err := keepsAlike(ctx, r.table, m.Kept); err != nil && len(m.Replaces) == 0 {
+			return nil, false, fmt.Errorf("%w; nothing is committed: %s", err, r.giveUp())
+		}
 	}
 	return r.table.Commit(ctx, m)
 }
 
-// keptColumns returns the kept columns of the run's rows.
-func (r *run) keptColumns(ctx context.Context, j *job) (kept []table.KeptColumn, err error) {
+// describe says in the manifest what later runs want to know of the rows: which columns are kept, and from which age on
+// uids of ID5 are due.
+func (r *run) describe(ctx context.Context, j *job, m *table.Manifest) error {
+	age := r.plan.RefreshAfter
 	if len(r.plan.Replaces) == 0 {
 		fields, err := keptFields(j.reopen(&r.plan))
-		for _, f := range fields {
-			kept = append(kept, table.KeptColumn{Name: f.Name, Type: f.Type.String()})
+		if err != nil {
+			return err
 		}
-		return kept, err
+		for _, f := range fields {
+			m.Kept = append(m.Kept, table.KeptColumn{Name: f.Name, Type: f.Type.String()})
+		}
+	} else {
+		base, err := r.base(ctx)
+		if err != nil {
+			return err
+		}
+		m.Kept, age = keptOf(base), refreshAfter(base)
 	}
-	base, err := r.base(ctx)
-	for _, b := range base {
-		for _, column := range b.Manifest.Kept {
+	if age > 0 {
+		m.Job = maps.Clone(m.Job)
+		m.Job["refresh_after"] = age.String()
+	}
+	return nil
+}
+
+// keptOf returns the kept columns of runs together.
+func keptOf(runs []table.Run) (kept []table.KeptColumn) {
+	for _, r := range runs {
+		for _, column := range r.Manifest.Kept {
 			if !slices.ContainsFunc(kept, func(k table.KeptColumn) bool { return strings.EqualFold(k.Name, column.Name) }) {
 				kept = append(kept, column)
 			}
 		}
 	}
-	return kept, err
+	return kept
 }
 
 // shardDone ends the work on a shard that is not the last one.

@@ -111,9 +111,8 @@ func (c *Compact) removeOld(ctx context.Context) (*table.Waste, error) {
 
 // compacting is what is particular to a Compact.
 type compacting struct {
-	options      *Map
-	about        table.About
-	refreshAfter time.Duration // of ID5: what the runs say that are replaced, for those to come
+	options *Map
+	about   table.About
 }
 
 func (*compacting) name() string { return table.KindCompact }
@@ -125,18 +124,10 @@ func (*compacting) ready(context.Context) error { return nil }
 func (*compacting) neverAsk() func(*normalize.ID) bool { return nil }
 
 func (c *compacting) settings() map[string]string {
-	settings := map[string]string{"kind": table.KindCompact, "service": c.about.Service, "environment": c.about.Environment}
-	if c.refreshAfter > 0 {
-		settings["refresh_after"] = c.refreshAfter.String()
-	}
-	return settings
+	return map[string]string{"kind": table.KindCompact, "service": c.about.Service, "environment": c.about.Environment}
 }
 
-func (c *compacting) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
-	runs, err := t.Runs(ctx)
-	c.refreshAfter = refreshAfter(runs)
-	return nil, err
-}
+func (*compacting) find(context.Context, *table.Table) ([]objects.Object, error) { return nil, nil }
 
 func (*compacting) draft(context.Context, *table.Plan, []objects.Object) ([]pipeline.Input, error) {
 	return nil, nil

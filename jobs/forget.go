@@ -48,8 +48,8 @@ func (f Forget) Run(ctx context.Context) (*Forgotten, error) {
 	if list.Len() == 0 {
 		return nil, usagef("no identifier to forget; write them to standard input, one a line")
 	}
-	if err := f.unused(ctx); err != nil {
-		return nil, err
+	if done, err := f.again(ctx, list); done != nil || err != nil {
+		return done, m.advised(err)
 	}
 	j := &job{Map: m, kind: &forgetting{compacting{options: m, about: about}, list}, service: about.Service, environment: about.Environment}
 	summary, err := j.run(ctx)
@@ -61,20 +61,40 @@ func (f Forget) Run(ctx context.Context) (*Forgotten, error) {
 	return done, m.advised(err)
 }
 
-// unused refuses the id of a run that has been committed: whom it forgot, nobody can tell any more.
-func (f *Forget) unused(ctx context.Context) error {
+// again is what a forget does whose run has been committed: it deletes what is left to delete, and sees that nobody on the
+// list is there. Whom that run was to forget nobody can tell any more, so a list with others is refused.
+func (f *Forget) again(ctx context.Context, list *identitySet) (*Forgotten, error) {
 	if f.RunID == "" {
-		return nil
+		return nil, nil
 	}
-	t, err := table.Open(ctx, f.Store, f.From)
+	t, _, runs, err := openTable(ctx, f.Store, f.From)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	done, err := committed(ctx, t, f.RunID)
-	if err == nil && done != nil {
-		err = settingf("run_id", "%s: it has been committed, and a run that is over forgets nobody; choose another", f.RunID)
+	if err != nil || done == nil || done.Kind != table.KindForget {
+		return nil, err // the job says what is wrong with it
 	}
-	return err
+	removed, err := t.Erase(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := view.Open(ctx, t, table.Live(runs), view.Options{AnswersOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	for row, failed := range v.Rows(ctx) {
+		if err = failed; err == nil && row.Live && list.Has(&row.Identity) {
+			err = settingf("run_id", "%s: it has been committed, and there are people on the list whom it has not forgotten; choose another", f.RunID)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err = closing(err, v); err != nil {
+		return nil, err
+	}
+	return &Forgotten{Summary: summarize(t, done, StatusAlreadyCommitted), Identifiers: list.Len(), Removed: removed, Beyond: beyond}, nil
 }
 
 // beyond is what no program can reach that has a table's rights alone.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -48,11 +49,11 @@ func (r *run) known(ctx context.Context, m *Map, o view.Options) (*view.View, er
 	return view.Open(ctx, r.table, base, o)
 }
 
-// overtaken gives an incremental run up when another one has been committed that it does not build on, and one of the two
-// goes by a whole base: what the one leaves as it is, since it is live, the other may have removed, and the later word
-// would be that of whoever was planned first. It looks before the work and before the commit.
+// overtaken gives a map run up when another one has been committed that it does not build on, and one of the two goes by a
+// whole base: what the one leaves as it is or writes, since it is live, the other may have removed, and neither word would
+// be the later one. It looks before the work and before the commit.
 func (r *run) overtaken(ctx context.Context) error {
-	if r.plan.Job["incremental"] != "true" {
+	if r.plan.Kind != table.KindMap {
 		return nil
 	}
 	runs, err := r.table.Runs(ctx)
@@ -67,7 +68,9 @@ func (r *run) overtaken(ctx context.Context) error {
 		if r.plan.Job["full_base"] != "true" && o.Manifest.Job["full_base"] != "true" {
 			continue
 		}
-		if err := r.table.Abort(ctx, r.plan.RunID); err != nil {
+		if err := r.table.Abort(ctx, r.plan.RunID); errors.Is(err, table.ErrCommitted) {
+			return nil // by another process, before this one looked
+		} else if err != nil {
 			return err
 		}
 		return fmt.Errorf("run %s: %w: run %s was committed since it was planned, and one of them goes by a whole base; run the same command again (a run id that was given is used up: choose another --run-id)",

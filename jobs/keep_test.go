@@ -643,7 +643,7 @@ func TestKeptTypesInTable(t *testing.T) {
 	}
 	m = k.job(path)
 	m.Columns.Keep = []string{"Plan"}
-	if _, err := m.Run(t.Context()); !isUsage(err) || !strings.Contains(err.Error(), "was of type utf8") {
+	if _, err := m.Run(t.Context()); !isUsage(err) || !strings.Contains(err.Error(), "of type utf8 in run") {
 		t.Errorf("%v", err)
 	}
 	if len(k.live()) != 20 {

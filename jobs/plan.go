@@ -75,6 +75,11 @@ func (m Map) Plan(ctx context.Context) (*Estimate, error) {
 // lookInto returns what finds out what a job with inputs would read.
 func (j *job) lookInto(ctx context.Context) func(*Estimate, *run) error {
 	return func(e *Estimate, r *run) error {
+		if j.Out != "" { // the run would be refused if the table there were another service's
+			if err := r.onto(ctx, j); err != nil {
+				return err
+			}
+		}
 		found, err := j.list(ctx)
 		if err != nil {
 			return err
@@ -88,10 +93,7 @@ func (j *job) lookInto(ctx context.Context) func(*Estimate, *run) error {
 			r.plan.Inputs = append(r.plan.Inputs, table.PlannedInput{Object: found[i]})
 			e.addInput(l)
 		}
-		if !j.Incremental {
-			return nil
-		}
-		return r.onto(ctx, j)
+		return nil
 	}
 }
 

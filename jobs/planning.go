@@ -90,7 +90,7 @@ func (j *job) create(ctx context.Context, t *table.Table, draft table.Plan, foun
 	if err := t.Clear(ctx, j.name(), draft.RunID); err != nil {
 		return nil, err
 	}
-	if err := j.keepsAlike(ctx, t, &draft); err != nil {
+	if err := j.compareKept(ctx, t, &draft); err != nil {
 		return nil, err
 	}
 	stands, err := t.CreatePlan(ctx, draft)
@@ -104,19 +104,31 @@ func (j *job) create(ctx context.Context, t *table.Table, draft table.Plan, foun
 	return &stands, nil
 }
 
-// keepsAlike refuses kept columns whose type is another one in the table: nobody could put their rows side by side.
-func (j *job) keepsAlike(ctx context.Context, t *table.Table, draft *table.Plan) error {
+// compareKept compares the kept columns of a draft with those of the table.
+func (j *job) compareKept(ctx context.Context, t *table.Table, draft *table.Plan) error {
 	fields, err := keptFields(j.reopen(draft))
-	if err != nil || len(fields) == 0 {
+	if err != nil {
 		return err
+	}
+	var kept []table.KeptColumn
+	for _, f := range fields {
+		kept = append(kept, table.KeptColumn{Name: f.Name, Type: f.Type.String()})
+	}
+	return keepsAlike(ctx, t, kept)
+}
+
+// keepsAlike refuses kept columns whose type is another one in the table: nobody could put their rows side by side.
+func keepsAlike(ctx context.Context, t *table.Table, kept []table.KeptColumn) error {
+	if len(kept) == 0 {
+		return nil
 	}
 	runs, err := t.Runs(ctx)
 	for _, r := range table.Live(runs) {
-		for _, k := range r.Manifest.Kept {
-			for _, f := range fields {
-				if strings.EqualFold(k.Name, f.Name) && k.Type != f.Type.String() {
-					return settingf("keep", "%s: the column is of type %s here and was of type %s in run %s of the table; convert it, or give it another name in the input",
-						f.Name, f.Type, k.Type, r.ID)
+		for _, there := range r.Manifest.Kept {
+			for _, k := range kept {
+				if strings.EqualFold(there.Name, k.Name) && there.Type != k.Type {
+					return settingf("keep", "%s: the column is of type %s here and of type %s in run %s of the table; convert it, or give it another name in the input",
+						k.Name, k.Type, there.Type, r.ID)
 				}
 			}
 		}

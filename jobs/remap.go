@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -125,6 +126,7 @@ type remapping struct {
 	service    string
 	connect    func(transport.Options) (asker, error)
 	suppressed *identitySet
+	usual      time.Duration // what RefreshAfter is by default
 }
 
 func (*remapping) name() string { return table.KindRemap }
@@ -155,22 +157,22 @@ func (r *remapping) settings() map[string]string {
 	}
 }
 
-// find has nothing to find: the table is what is read. It may say how long answers of ID5 are good for.
+// find has nothing to find: the table is what is read. It says how long answers of ID5 are good for, if nobody else does.
 func (r *remapping) find(ctx context.Context, t *table.Table) ([]objects.Object, error) {
 	if r.service != serviceID5 || r.RefreshAfter > 0 {
 		return nil, nil
 	}
 	runs, err := t.Runs(ctx)
-	r.RefreshAfter = refreshAfter(runs)
+	r.usual = refreshAfter(table.Live(runs))
 	return nil, err
 }
 
 // refreshAfter returns the age from which on uids are due, by the word of the latest run that says so.
 func refreshAfter(runs []table.Run) (age time.Duration) {
 	latest := int64(-1)
-	for _, run := range table.Live(runs) {
+	for _, run := range runs {
 		said, none := time.ParseDuration(run.Manifest.Job["refresh_after"])
-		if none == nil && run.Manifest.Seq >= latest {
+		if none == nil && said > 0 && run.Manifest.Seq >= latest {
 			latest, age = run.Manifest.Seq, said
 		}
 	}
@@ -182,11 +184,13 @@ func (r *remapping) draft(_ context.Context, p *table.Plan, _ []objects.Object) 
 	if !r.AsOf.IsZero() {
 		p.AsOf = &r.AsOf
 	}
+	p.RefreshAfter = cmp.Or(r.RefreshAfter, r.usual)
 	return nil, nil
 }
 
 // merge finds what is due, and sorts it.
 func (r *remapping) merge(ctx context.Context, run *run) (_ merge, err error) {
+	r.RefreshAfter = run.plan.RefreshAfter // nothing is asked yet
 	base, err := run.base(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -52,7 +54,7 @@ func copiedOf(in *Input, b *sources.Batch) copied {
 	columns := in.columns()
 	if in.KnownUIDs != nil { // the last of those that are not copied
 		i := in.hashed() - 1
-		c.columns = append(c.columns, copiedColumn{name: b.Record.ColumnName(i), value: cellsOf(b.Record.Column(i)), sent: true})
+		c.columns = append(c.columns, copiedColumn{name: b.Record.ColumnName(i), value: cellsOf(b.Record.Column(i)), sent: true, mustText: true})
 	}
 	for i := in.hashed(); i < int(b.Record.NumCols()); i++ {
 		column := copiedColumn{name: b.Record.ColumnName(i), namedPhone: slices.Contains(in.NamedPhone, columns[i])}
@@ -88,6 +90,9 @@ func (c *copied) check(i int, number int64) error {
 		if (!c.in.AllowRaw || column.sent) && (!column.isBinary || utf8.Valid(raw.Reveal())) {
 			what = Identifies(raw, column.namedPhone)
 		}
+		if column.sent && isHash(raw.Reveal()) {
+			what = "a hash"
+		}
 		if column.mustText && !utf8.Valid(raw.Reveal()) {
 			what = "bytes that are not UTF-8 text"
 		}
@@ -96,4 +101,17 @@ func (c *copied) check(i int, number int64) error {
 		}
 	}
 	return nil
+}
+
+// isHash says whether a value looks like a SHA-256 in hex or base64: it is no uid.
+func isHash(v []byte) bool {
+	switch len(v) {
+	case 64:
+		_, err := hex.Decode(make([]byte, 32), v)
+		return err == nil
+	case normalize.Base64Len:
+		_, err := base64.StdEncoding.Decode(make([]byte, 33), v)
+		return err == nil
+	}
+	return false
 }

@@ -24,7 +24,8 @@ const maxReasons = 64
 // however often a crash makes the rest be asked again.
 func (p *partWriter) book(id *normalize.ID, a *Answer) {
 	p.asked++
-	p.sketch.InsertHash(binary.LittleEndian.Uint64(id.Hash[:]))
+	country := uint64(binary.LittleEndian.Uint16(id.Country[:])) * 0x9e3779b97f4a7c15 // nothing where there is none
+	p.sketch.InsertHash(binary.LittleEndian.Uint64(id.Hash[:]) ^ country)
 	p.due(a)
 }
 

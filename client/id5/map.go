@@ -32,7 +32,11 @@ func (c *Client) Map(ctx context.Context, users []User, ans *client.Answers) err
 	x.client, x.ans = c, ans
 	for from := 0; from < len(users); from += c.opts.MaxBatch {
 		x.users, x.first = users[from:min(from+c.opts.MaxBatch, len(users))], from
-		if err := x.settle(ctx, x.begin()); err != nil {
+		first, behind := x.apart(x.begin())
+		if err := x.settle(ctx, first); err != nil {
+			return err
+		}
+		if err := x.settle(ctx, behind); err != nil {
 			return err
 		}
 		if len(ans.Text) > math.MaxUint32/2 {
@@ -50,12 +54,14 @@ type exchange struct {
 	first  int // which of the answers is that of users[0]
 	ans    *client.Answers
 
-	which   []int   // memory for the numbers of those to be asked for
-	open    []bool  // those asked for in the last request and not answered yet
-	at      int64   // when the last reply was made
-	buffer  []byte  // that it was read into
-	said    reply   // what it says: slices of buffer
-	waiting waiting // who is looked for in it by hash
+	which   []int                 // memory for the numbers of those to be asked for
+	behind  []int                 // and of those in a request of their own
+	placed  map[[32]byte]struct{} // hashes that go with a country
+	open    []bool                // those asked for in the last request and not answered yet
+	at      int64                 // when the last reply was made
+	buffer  []byte                // that it was read into
+	said    reply                 // what it says: slices of buffer
+	waiting waiting               // who is looked for in it by hash
 }
 
 // release gives the memory of an exchange back, without what belongs to the caller of Map.
@@ -78,6 +84,34 @@ func (x *exchange) begin() []int {
 		}
 	}
 	return x.which
+}
+
+// apart takes out users without a country whose hash goes with one too: a reply may have any country for them, so that one
+// without numbers would not tell them from the others. They are asked for behind those.
+func (x *exchange) apart(which []int) (first, behind []int) {
+	x.behind = x.behind[:0]
+	without := slices.IndexFunc(which, func(n int) bool { return x.users[n].Country == [2]byte{} })
+	if without < 0 {
+		return which, nil
+	}
+	clear(x.placed)
+	if x.placed == nil {
+		x.placed = map[[32]byte]struct{}{}
+	}
+	for _, n := range which {
+		if u := &x.users[n]; u.Country != [2]byte{} {
+			x.placed[u.Hash] = struct{}{}
+		}
+	}
+	first = which[:0]
+	for _, n := range which {
+		if _, also := x.placed[x.users[n].Hash]; also && x.users[n].Country == [2]byte{} {
+			x.behind = append(x.behind, n)
+		} else {
+			first = append(first, n)
+		}
+	}
+	return first, x.behind
 }
 
 // maxRefusals is how often users are sent again after others were named as culprits, before the search is by halves.

@@ -54,7 +54,7 @@ func (a *app) remap() *cobra.Command {
 	flags.Int64Var(&job.MaxRows, "max-rows", 0, "take up no further identity once so many rows are (default: all)")
 	flags.StringVar(&f.service, "service", "", "uid2, euid or id5: refuse a table of another one (default: ask that of the table)")
 	addOperatorFlags(c, &job.Map)
-	flags.DurationVar(&job.RefreshAfter, "refresh-after", 0, "of ID5: the age from which on a uid is due (default: as the latest signals run)")
+	flags.DurationVar(&job.RefreshAfter, "refresh-after", 0, "of ID5: the age from which on a uid is due (default: as the latest run of the table that has one)")
 	addAskFlags(c, &job.Map)
 	addKnownFlags(c, &job.Map)
 	addPartFlags(c, &job.Map, &f)

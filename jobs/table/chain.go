@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -74,8 +75,11 @@ func (t *Table) lengths(ctx context.Context, run, prefix string) (map[int]int, e
 			continue
 		}
 		err := fmt.Errorf("run %s: the chain of shard %d %w: %d of %d links are there", run, shard, ErrDamaged, count[shard], n)
-		if m, looked := t.Manifest(ctx, run); looked == nil && m.Aborted { // which removes one after the other
+		switch m, looked := t.Manifest(ctx, run); {
+		case looked == nil && m.Aborted: // which removes one after the other
 			err = fmt.Errorf("run %s: %w", run, ErrAborted)
+		case looked == nil: // and so does what removes a run that is replaced
+			err = fmt.Errorf("%w (%w)", err, fs.ErrNotExist)
 		}
 		return nil, err
 	}

@@ -24,22 +24,24 @@ func replaces(kind string) bool { return kind == KindCompact || kind == KindForg
 // Plan is what a run reads and how. It is decided once: every process that works on the run uses the stored
 // plan, so no two of them see different inputs.
 type Plan struct {
-	Version     int               `json:"version"`
-	Writer      string            `json:"writer"`
-	RunID       string            `json:"run_id"`
-	Kind        string            `json:"kind"`
-	Service     string            `json:"service"`
-	Environment string            `json:"environment"`
-	StartedAt   time.Time         `json:"started_at"`
-	Seq         int64             `json:"seq"`                // 1 + the highest seq of the base; of a run that replaces its base, that seq
-	Base        []string          `json:"base,omitempty"`     // the committed runs that no other replaces
-	Replaces    []string          `json:"replaces,omitempty"` // compact, forget: the runs whose place it takes, all of its base
-	AsOf        *time.Time        `json:"as_of,omitempty"`    // what is due by then is asked again
-	Job         map[string]string `json:"job"`                // the settings that change rows, without secrets
-	Fingerprint string            `json:"fingerprint"`        // of Job and of the inputs
-	Patterns    []string          `json:"patterns"`           // what the job names as its inputs
-	Inputs      []PlannedInput    `json:"inputs"`
-	Shards      [][]Share         `json:"shards"` // what each shard reads, in this order; a shard may have nothing
+	Version     int        `json:"version"`
+	Writer      string     `json:"writer"`
+	RunID       string     `json:"run_id"`
+	Kind        string     `json:"kind"`
+	Service     string     `json:"service"`
+	Environment string     `json:"environment"`
+	StartedAt   time.Time  `json:"started_at"`
+	Seq         int64      `json:"seq"`                // 1 + the highest seq of the base; of a run that replaces its base, that seq
+	Base        []string   `json:"base,omitempty"`     // the committed runs that no other replaces
+	Replaces    []string   `json:"replaces,omitempty"` // compact, forget: the runs whose place it takes, all of its base
+	AsOf        *time.Time `json:"as_of,omitempty"`    // what is due by then is asked again
+	// RefreshAfter is of ID5: the age from which on the uids that the run gets are due.
+	RefreshAfter time.Duration     `json:"refresh_after,omitempty"`
+	Job          map[string]string `json:"job"`         // the settings that change rows, without secrets
+	Fingerprint  string            `json:"fingerprint"` // of Job and of the inputs
+	Patterns     []string          `json:"patterns"`    // what the job names as its inputs
+	Inputs       []PlannedInput    `json:"inputs"`
+	Shards       [][]Share         `json:"shards"` // what each shard reads, in this order; a shard may have nothing
 }
 
 // Share is a stretch of an input.

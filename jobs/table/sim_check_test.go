@@ -149,7 +149,7 @@ func (w *world) saw(key string, data []byte) {
 	if m, ok := w.manifests[run]; !strings.HasPrefix(key, "_runs/") || ok && m.Aborted && key != manifestKey(run) {
 		return
 	}
-	if w.life != nil && key != manifestKey(run) && w.life.replaced(run) {
+	if w.life != nil && (key != manifestKey(run) && w.life.replaced(run) || w.life.isPlanOfForget(key)) {
 		return // once that is erased, who comes late may plan it again, and then finds the manifest
 	}
 	if before, ok := w.read[key]; ok && string(before) != string(data) {

@@ -316,7 +316,15 @@ func runOf(key string) string {
 
 // isReplaced says whether a file is of a run that another has replaced.
 func (l *life) isReplaced(key string) bool {
-	return !strings.HasSuffix(key, "/manifest.json") && l.replaced(runOf(key))
+	return l.isPlanOfForget(key) || !strings.HasSuffix(key, "/manifest.json") && l.replaced(runOf(key))
+}
+
+// isPlanOfForget says whether a file is the plan of a forget that is over, which removes it; who comes late may make it
+// once more.
+func (l *life) isPlanOfForget(key string) bool {
+	run, _, _ := strings.Cut(strings.TrimPrefix(key, "_runs/"), "/")
+	r := l.runs[run]
+	return r != nil && r.Kind == KindForget && key == planKey(r.RunID)
 }
 
 func (l *life) replaced(run string) bool {

@@ -161,7 +161,8 @@ func (t *Table) wasteOf(ctx context.Context, r Run, gone bool, w *Waste) error {
 	default:
 		named := r.Manifest.Named()
 		w.Files = wasted(r, entries, "no manifest names it", func(key string) bool {
-			return !named[key] && strings.HasSuffix(key, ".parquet") || isLease(key)
+			tells := r.Manifest.Kind == KindForget && key == planKey(r.ID) // of whom it forgot; who came late has left it
+			return !named[key] && strings.HasSuffix(key, ".parquet") || isLease(key) || tells
 		})
 	}
 	return t.uploadsOf(ctx, r.ID, w) // the run is over

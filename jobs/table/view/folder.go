@@ -37,7 +37,11 @@ func newSpillFolder(below string) (f spillFolder, err error) {
 		return f, spillError(err)
 	}
 	f.lock = flock.New(filepath.Join(f.path, folderLock), flock.SetPermissions(0o600))
-	if _, err := f.lock.TryLock(); err != nil {
+	locked, err := f.lock.TryLock()
+	if err == nil && !locked { // somebody who sweeps took it for left behind
+		err = errors.New("another process has taken the folder for left behind; run the command again")
+	}
+	if err != nil {
 		return f, errors.Join(spillError(err), f.remove())
 	}
 	return f, nil
