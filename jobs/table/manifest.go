@@ -115,11 +115,11 @@ func (t *Table) Finish(ctx context.Context, m *Manifest) error {
 	if err := t.DropLeases(ctx, m.RunID); err != nil { // of processes that were killed; those alive see to their own
 		return err
 	}
-	if err := t.mark(ctx, m.RunID); err != nil { // the last of which tells Repair that nothing is left to do
+	// In _runs lies what there is of a table.json whose writer was killed.
+	if err := errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"), t.in.Sweep("_runs")); err != nil {
 		return err
 	}
-	// In _runs lies what there is of a table.json whose writer was killed.
-	return errors.Join(t.in.Sweep("_runs/"+m.RunID), t.in.Sweep("_runs/"+m.RunID+"/progress"), t.in.Sweep("_runs"))
+	return t.mark(ctx, m.RunID) // the last of which tells Repair that nothing is left to do
 }
 
 // mark creates the markers for people, and removes what hides beside them.
@@ -143,12 +143,13 @@ func (t *Table) Repair(ctx context.Context, runs []Run) error {
 	group.SetLimit(atOnce)
 	for _, r := range Live(runs) {
 		group.Go(func() error {
-			// Finish makes this one last.
-			_, err := t.in.ReadAll(working, sinks.DatasetRefreshFrom+"/run="+r.ID+"/_SUCCESS")
+			// Finish makes this one last, and may be killed while it does.
+			last := sinks.DatasetRefreshFrom + "/run=" + r.ID
+			_, err := t.in.ReadAll(working, last+"/_SUCCESS")
 			if errors.Is(err, fs.ErrNotExist) {
-				err = t.Finish(working, r.Manifest)
+				return t.Finish(working, r.Manifest)
 			}
-			return err
+			return errors.Join(err, t.in.Sweep(last))
 		})
 	}
 	return errors.Join(group.Wait(), t.sweepUnplanned(ctx, runs))
