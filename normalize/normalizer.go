@@ -1,9 +1,6 @@
 package normalize
 
-import (
-	"bytes"
-	"crypto/sha256"
-)
+import "bytes"
 
 // Profile says whose rule for emails applies. Hashes made by different rules must not be mixed.
 type Profile uint8
@@ -23,13 +20,14 @@ type Options struct {
 
 // A Normalizer turns raw identifiers into identities. It reuses its memory: one goroutine at a time.
 type Normalizer struct {
-	opts Options
-	buf  []byte
+	opts   Options
+	hasher hasher
+	buf    []byte
 }
 
 // New returns a Normalizer.
 func New(opts Options) *Normalizer {
-	return &Normalizer{opts: opts, buf: make([]byte, 0, 256)}
+	return &Normalizer{opts: opts, hasher: newHasher(), buf: make([]byte, 0, 256)}
 }
 
 // Identity returns the identity of one value of a column that holds f, or the reason why it has none. Notes are
@@ -69,7 +67,7 @@ func (n *Normalizer) normalized(f Form, raw, country Raw) (normalized []byte, id
 		if normalized, note, reason = n.canonical(f, v, country); reason != ReasonNone {
 			return nil, ID{}, 0, reason
 		}
-		id.Hash = sha256.Sum256(normalized)
+		id.Hash = n.hasher.sum(normalized)
 		if f == FormEmail && !isPlausible(v) {
 			note |= NoteImplausible
 		}
