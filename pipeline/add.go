@@ -13,6 +13,8 @@ type adder struct {
 
 func (a *adder) begin(b *batch) { a.batch = b }
 
+func (a *adder) expect([]found) {}
+
 func (a *adder) malformed(i, n int) error {
 	a.line(i)
 	a.seen++

@@ -61,13 +61,22 @@ func (p *packer) malformed(i, n int) error {
 	return nil
 }
 
+// expect asks the memory for what the rows to come will want of it.
+func (p *packer) expect(found []found) {
+	for n := range found {
+		f := &found[n]
+		f.hash = p.recent.hash(&f.id)
+		p.recent.touch(f.hash)
+	}
+}
+
 func (p *packer) row(i int, found []found) error {
 	fresh := 0
 	for n := range found {
 		f := &found[n]
 		f.suppressed = f.reason == normalize.ReasonNone && p.opts.Suppressed != nil && p.opts.Suppressed(&f.id)
 		if f.reason == normalize.ReasonNone && !f.suppressed {
-			if f.number, f.known = p.recent.find(f.id, f.knownUIDs); !f.known {
+			if f.number, f.known = p.recent.find(&f.id, f.knownUIDs, f.hash); !f.known {
 				fresh++
 			}
 		}
@@ -108,11 +117,11 @@ func (p *packer) number(f *found, n int) uint64 {
 		return f.number
 	}
 	if n > 0 { // the same identity may stand in a column before this one
-		if number, known := p.recent.find(f.id, f.knownUIDs); known {
+		if number, known := p.recent.find(&f.id, f.knownUIDs, f.hash); known {
 			return number
 		}
 	}
-	return p.ask(&f.id, f.knownUIDs)
+	return p.ask(&f.id, f.knownUIDs, f.hash)
 }
 
 // suppress notes an identity that is never to be asked.
@@ -121,10 +130,10 @@ func (p *packer) suppress(id *normalize.ID) (index uint64) {
 	return uint64(len(p.chunk.suppressed) - 1)
 }
 
-// ask adds an identity to the request of the chunk.
-func (p *packer) ask(id *normalize.ID, knownUIDs []byte) (number uint64) {
+// ask adds an identity to the request of the chunk. hash is what recent makes of it.
+func (p *packer) ask(id *normalize.ID, knownUIDs []byte, hash uint64) (number uint64) {
 	p.chunk.asks.add(id, knownUIDs)
-	return p.recent.add(*id, knownUIDs)
+	return p.recent.add(id, knownUIDs, hash)
 }
 
 // send hands the chunk on and begins the next one. It waits for room in the byte budget: back-pressure ends

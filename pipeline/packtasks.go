@@ -92,10 +92,11 @@ func (t *taskPacker) pack(task *Task, i int, bytes int64) error {
 		index: int32(i), column: task.Column, note: task.Note, refusal: task.Refusal, unnormalized: task.Unnormalized,
 		begins: t.isTold(task),
 	}
-	fresh := 0
+	fresh, hash := 0, uint64(0)
 	if task.Do == Ask {
 		var known bool
-		if out.ref, known = t.recent.find(task.Identity, nil); !known {
+		hash = t.recent.hash(&task.Identity)
+		if out.ref, known = t.recent.find(&task.Identity, nil, hash); !known {
 			fresh = 1
 		}
 	}
@@ -103,7 +104,7 @@ func (t *taskPacker) pack(task *Task, i int, bytes int64) error {
 		return err
 	}
 	if fresh > 0 {
-		out.ref = t.ask(&task.Identity, nil)
+		out.ref = t.ask(&task.Identity, nil, hash)
 	}
 	answer := &task.Answer
 	t.add(out, bytes+int64(len(task.ID)+len(task.Malformed)+len(answer.UID)+len(answer.Previous)+len(answer.RawReason)))

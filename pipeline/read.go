@@ -43,7 +43,9 @@ type reader struct {
 	reading      context.Context
 	to           taker
 	normalizer   *normalize.Normalizer
-	found        []found // the identifiers of the row at hand
+	found        []found // the identifiers of the rows at hand, see take
+	ends         []int   // where in found those of each of the rows end
+	known        []byte  // the known uids of the rows at hand
 	lines        int64   // rows read, those of earlier parts included
 	unnormalized unnormalized
 }
@@ -52,6 +54,8 @@ type reader struct {
 type taker interface {
 	// begin says which batch the rows to come are of.
 	begin(*batch)
+	// expect says which identifiers the next rows hold, before each is handed over by itself.
+	expect(found []found)
 	// row takes row i of the batch and the identifiers that it holds, if any.
 	row(i int, found []found) error
 	// malformed takes row i of the batch, which is the n-th malformed one.
@@ -61,6 +65,7 @@ type taker interface {
 // found is one identifier of a row.
 type found struct {
 	id     normalize.ID
+	hash   uint64 // what recent makes of it; for the packer
 	number uint64 // of the identity, if it is known; for the packer
 	known  bool   // asked recently, before this row; for the packer
 	column uint8
@@ -70,7 +75,7 @@ type found struct {
 	unnormalized bool // see row
 	suppressed   bool // never to be asked; for the packer
 
-	knownUIDs []byte // of the row; valid until the next one
+	knownUIDs []byte // of the row; valid as long as the rows at hand
 }
 
 func (s *stages) newReader(reading context.Context, to taker) *reader {
@@ -113,46 +118,72 @@ func (r *reader) input(in *Input, index int, feed <-chan delivery, done int64) e
 	return context.Cause(r.reading) // which ends a feed before its end
 }
 
+// rowsAtOnce is how many rows are normalized before the first of them is handed on. What is asked of the memory for one of
+// them need not be waited for one by one, and they still fit into the fastest cache.
+const rowsAtOnce = 64
+
 // batch takes the rows of a batch that come after the first done rows of the input.
 func (r *reader) batch(in *Input, index int, b *sources.Batch, done int64) error {
-	copied := copiedOf(in, b)
-	values := make([]cells, 0, in.hashed())
+	rows := batchRows{in: in, Batch: b, copied: copiedOf(in, b)}
 	for i, id := range in.Identifiers {
-		values = append(values, IdentifiersOf(b.Record.Column(i), id.Form))
+		rows.values = append(rows.values, IdentifiersOf(b.Record.Column(i), id.Form))
 	}
-	for len(values) < in.hashed() {
-		values = append(values, cellsOf(b.Record.Column(len(values))))
+	for len(rows.values) < in.hashed() {
+		rows.values = append(rows.values, cellsOf(b.Record.Column(len(rows.values))))
 	}
 	r.to.begin(keep(in, index, b))
-	bad := 0 // malformed rows before row i
-	for i := range int(b.Record.NumRows()) {
-		isBad := bad < len(b.Malformed) && b.Malformed[bad].Index == i
-		if isBad {
-			bad++
-		}
-		number := b.Start.Row + int64(i) + 1
-		if number <= done {
-			continue
-		}
-		if r.limited() {
-			break
-		}
-		err := copied.check(i, number)
-		switch {
-		case err != nil:
-		case isBad:
-			r.opts.Malformed(in.Source.Object.URI, b.Malformed[bad-1].Line, b.Malformed[bad-1].Reason)
-			err = r.to.malformed(i, bad-1)
-		default:
-			r.identify(in, values, i)
-			err = r.to.row(i, r.found)
-		}
-		if err != nil {
+	n := b.Record.NumRows()
+	for first := max(0, done-b.Start.Row); first < n && !r.limited(); first += rowsAtOnce {
+		if err := r.take(&rows, int(first), int(min(first+rowsAtOnce, n))); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// batchRows are the rows of a batch.
+type batchRows struct {
+	*sources.Batch
+	in     *Input
+	values []cells // the columns of the identifiers and, behind them, those of what the row says beside
+	copied copied
+	bad    int // malformed rows before the row at hand
+}
+
+// take takes rows from first up to before end.
+func (r *reader) take(rows *batchRows, first, end int) error {
+	r.found, r.ends, r.known = r.found[:0], r.ends[:0], r.known[:0]
+	for i := first; i < end; i++ {
+		r.identify(rows, i)
+		r.ends = append(r.ends, len(r.found))
+	}
+	r.to.expect(r.found)
+	from := 0
+	for i := first; i < end && !r.limited(); i++ {
+		to := r.ends[i-first]
+		if err := r.hand(rows, i, r.found[from:to]); err != nil {
+			return err
+		}
+		from = to
 		r.lines++
 	}
 	return nil
+}
+
+// hand hands over a row, with the identifiers that were found in it.
+func (r *reader) hand(rows *batchRows, i int, found []found) error {
+	if err := rows.copied.check(i, rows.Start.Row+int64(i)+1); err != nil {
+		return err
+	}
+	for rows.bad < len(rows.Malformed) && rows.Malformed[rows.bad].Index < i {
+		rows.bad++
+	}
+	if rows.bad < len(rows.Malformed) && rows.Malformed[rows.bad].Index == i {
+		bad := &rows.Malformed[rows.bad]
+		r.opts.Malformed(rows.in.Source.Object.URI, bad.Line, bad.Reason)
+		return r.to.malformed(i, rows.bad)
+	}
+	return r.to.row(i, found)
 }
 
 // about is what a row says beside its identifiers.
@@ -163,8 +194,9 @@ type about struct {
 	knownUIDs []byte
 }
 
-// about reads what row i says beside its identifiers. values are the columns that are for it.
-func (r *reader) about(in *Input, values []cells, i int) (a about) {
+// about reads what row i says beside its identifiers.
+func (r *reader) about(rows *batchRows, i int) (a about) {
+	in, values := rows.in, rows.values[len(rows.in.Identifiers):]
 	next := func(column *int) (raw normalize.Raw) {
 		if column == nil {
 			return raw
@@ -181,20 +213,21 @@ func (r *reader) about(in *Input, values []cells, i int) (a about) {
 	if in.Country != nil {
 		a.country, a.refusal = normalize.ParseCountry(next(in.Country))
 	}
-	a.knownUIDs = bytes.TrimSpace(next(in.KnownUIDs).Reveal())
+	from := len(r.known)
+	r.known = append(r.known, bytes.TrimSpace(next(in.KnownUIDs).Reveal())...)
+	a.knownUIDs = r.known[from:]
 	return a
 }
 
-// identify finds the identifiers of a row. values are the columns of the identifiers and, behind them, those of what the
-// row says beside.
-func (r *reader) identify(in *Input, values []cells, i int) {
-	r.found = r.found[:0]
+// identify finds the identifiers of a row.
+func (r *reader) identify(rows *batchRows, i int) {
+	from, in := len(r.found), rows.in
 	about := about{country: in.Everywhere}
-	if len(values) > len(in.Identifiers) {
-		about = r.about(in, values[len(in.Identifiers):], i)
+	if len(rows.values) > len(in.Identifiers) {
+		about = r.about(rows, i)
 	}
 	for column, identifier := range in.Identifiers {
-		raw, ok := values[column](i)
+		raw, ok := rows.values[column](i)
 		if !ok {
 			continue
 		}
@@ -207,9 +240,9 @@ func (r *reader) identify(in *Input, values []cells, i int) {
 			r.found = append(r.found, f)
 		}
 	}
-	if len(r.found) > 1 {
-		r.unnormalized.mark(r.found, func(column uint8) normalize.Raw {
-			raw, _ := values[column](i)
+	if row := r.found[from:]; len(row) > 1 {
+		r.unnormalized.mark(row, func(column uint8) normalize.Raw {
+			raw, _ := rows.values[column](i)
 			return raw
 		})
 	}

@@ -25,13 +25,13 @@ func TestRecentIsAFIFO(t *testing.T) {
 	for range 100_000 {
 		id := normalize.ID{Kind: normalize.Kind(rng.IntN(2))}
 		id.Hash[rng.IntN(2)] = byte(rng.IntN(100))
-		n, ok := r.find(id, nil)
+		n, ok := r.find(&id, nil, r.hash(&id))
 		wantN, wantOK := find(id)
 		if n != wantN || ok != wantOK {
 			t.Fatalf("after %d identities: find = %d, %v; want %d, %v", len(order), n, ok, wantN, wantOK)
 		}
 		if !ok {
-			if got := r.add(id, nil); got != uint64(len(order)) {
+			if got := r.add(&id, nil, r.hash(&id)); got != uint64(len(order)) {
 				t.Fatalf("add = %d, want %d", got, len(order))
 			}
 			order = append(order, id)
@@ -52,8 +52,8 @@ func BenchmarkRecent(b *testing.B) {
 		for i := range 8 {
 			id.Hash[i] = byte(x >> (8 * i))
 		}
-		if _, ok := r.find(id, nil); !ok {
-			r.add(id, nil)
+		if _, ok := r.find(&id, nil, r.hash(&id)); !ok {
+			r.add(&id, nil, r.hash(&id))
 		}
 	}
 }
