@@ -75,7 +75,7 @@ func commitRuns(t *testing.T, tab *table.Table, runs ...madeRun) {
 			} else {
 				m.Counts.Mapped++
 			}
-			if err := put(&r.rows[i]); err != nil {
+			if err := put(r.rows[i:][:1]); err != nil {
 				t.Fatal(err)
 			}
 		}

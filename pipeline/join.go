@@ -40,9 +40,9 @@ type joiner struct {
 	*stages
 	inputs []Input
 	part   *partWriter
-	known  []known // the answers to the identities asked last, by number modulo its length
-	answer Answer  // the one at hand
-	out    sinks.Row
+	known  []known    // the answers to the identities asked last, by number modulo its length
+	answer Answer     // the one at hand
+	out    *sinks.Row // the one at hand, which the part lends
 }
 
 // known is an answer that rows of later chunks may wait for. It has memory of its own, so that a chunk can be
@@ -112,6 +112,10 @@ func (j *joiner) chunk(c *chunk) error {
 			return err
 		}
 	}
+	// What rows refer to belongs to the chunk.
+	if err := j.part.flush(); err != nil {
+		return err
+	}
 	if err := j.part.checkInvalid(false); err != nil {
 		return err
 	}
@@ -128,11 +132,12 @@ func (j *joiner) row(c *chunk, r *row, b *batch) error {
 	if r.outcome == empty {
 		return nil
 	}
-	out := &j.out
+	j.out = j.part.room()
+	out := j.out
 	out.SourceFile = b.input.Source.Object.URI
 	out.SourceRow = b.rowNumber(int(r.index))
 	out.Kept, out.KeptRow = b.kept, int(r.index)
-	out.ID, out.HasID = b.id(int(r.index))
+	j.part.setID(b.id(int(r.index)))
 	if r.outcome == malformed {
 		return j.writeMalformed(b.malformed[r.ref])
 	}
@@ -199,21 +204,21 @@ func (j *joiner) writeRefused(r *row) error {
 
 // writeUnasked writes a row that was never asked.
 func (j *joiner) writeUnasked(reason sinks.Reason, why string) error {
-	out := &j.out
+	out := j.out
 	out.MappedAt = time.Now().UnixMilli()
 	out.Reason, out.RejectedBy = reason, sinks.ByMapper
 	out.RawReason = append(out.RawReason[:0], why...)
-	return j.part.unmapped(out)
+	return j.part.unmapped()
 }
 
 // write writes a row with what the service says, or has said, of its identity.
 func (j *joiner) write(column uint8, a *Answer) error {
-	out := &j.out
+	out := j.out
 	out.HasHash = true
 	out.MappedAt = a.MappedAt
 	if a.Status == client.Mapped {
 		out.UID, out.Previous, out.RefreshFrom = a.UID, a.Previous, a.RefreshFrom
-		return j.part.mapped(out)
+		return j.part.mapped()
 	}
 	out.RejectedBy = sinks.ByService
 	word := a.RawReason
@@ -230,7 +235,7 @@ func (j *joiner) write(column uint8, a *Answer) error {
 	default:
 		out.Reason = sinks.ReasonUnknown
 	}
-	return j.part.unmapped(out)
+	return j.part.unmapped()
 }
 
 // NoAnswer is the raw_reason where the service gave neither a raw UID nor a word.

@@ -20,6 +20,7 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 	if err := j.part.beginTask(t, j.inputs); err != nil || t.Do == Blank {
 		return err
 	}
+	j.out = j.part.room()
 	j.describe(t)
 	j.out.Kept, j.out.KeptRow = tasks.Kept, t.KeptRow
 	switch t.Do {
@@ -53,7 +54,7 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 
 // describe fills in what a task says of itself: the key, the identity and where they were read.
 func (j *joiner) describe(t *Task) {
-	out := &j.out
+	out := j.out
 	out.ID, out.HasID = t.ID, t.HasID
 	out.Identity, out.HasKind, out.HasHash = t.Identity, true, true
 	out.Change, out.Former = sinks.ChangeNew, nil

@@ -30,13 +30,19 @@ type partWriter struct {
 	unnormalized int64         // hashes that were made without normalizing
 	repeats      repeats
 	asked        int64
-	calendar     map[int64]int64   // day since 1970 -> identities
+	calendar     *calendar         // identities by day
 	reasons      map[string]*int64 // unmapped rows by raw_reason
 	usage        Usage             // at the last seal
 	seen         int64             // identifiers and malformed lines of the whole run
 	invalid      int64             // how many of them are invalid
 	sketch       *hyperloglog.Sketch
-	err          error
+	lines        int64 // that progress has not been told of
+
+	block   [sinks.BlockRows]sinks.Row // the first pending are mapped rows that are not written yet, the next is lent
+	ids     [sinks.BlockRows][]byte    // memory for the keys of the rows of block
+	pending int
+
+	err error
 }
 
 func newPartWriter(ctx context.Context, s *stages, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
@@ -60,7 +66,7 @@ func (p *partWriter) reset() {
 	p.notes = [8]int64{}
 	p.unnormalized = 0
 	p.asked = 0
-	p.calendar = map[int64]int64{}
+	p.calendar = newCalendar()
 	p.reasons = map[string]*int64{}
 }
 
@@ -99,6 +105,9 @@ func (p *partWriter) finish(done bool, inputs int) error {
 
 // seal finishes the open part and hands it on.
 func (p *partWriter) seal(done bool) error {
+	if err := p.flush(); err != nil {
+		return err
+	}
 	began := time.Now()
 	part := Part{N: p.n, Cursor: p.cursor, Done: done}
 	if p.open {

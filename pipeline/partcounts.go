@@ -32,11 +32,35 @@ func (p *partWriter) book(id *normalize.ID, a *Answer) {
 // due counts when an identity is to be asked again, once however many of its rows are written.
 func (p *partWriter) due(a *Answer) {
 	if a.Status == client.Mapped && a.RefreshFrom != 0 {
-		p.calendar[a.RefreshFrom/millisPerDay]++
+		p.calendar.add(a.RefreshFrom / millisPerDay)
 	}
 }
 
 const millisPerDay = 24 * 60 * 60 * 1000
+
+// calendar counts by day since 1970. Services hand out few days, in any order: those seen last are found without the map.
+type calendar struct {
+	days map[int64]*int64
+	last [64]struct {
+		day int64
+		n   *int64
+	}
+}
+
+func newCalendar() *calendar { return &calendar{days: map[int64]*int64{}} }
+
+func (c *calendar) add(day int64) {
+	last := &c.last[uint64(day)%uint64(len(c.last))]
+	if last.n == nil || last.day != day {
+		n := c.days[day]
+		if n == nil {
+			n = new(int64)
+			c.days[day] = n
+		}
+		last.day, last.n = day, n
+	}
+	*last.n++
+}
 
 // begin counts the next line of the inputs.
 func (p *partWriter) begin(b *batch, r *row) error {
@@ -86,7 +110,7 @@ func (p *partWriter) beginTask(t *Task, inputs []Input) error {
 
 // makeRoom sees to it that a part is open and not full.
 func (p *partWriter) makeRoom() error {
-	if p.open && p.w.Rows() >= p.opts.PartRows {
+	if p.open && p.w.Rows()+int64(p.pending) >= p.opts.PartRows {
 		if err := p.seal(false); err != nil {
 			return err
 		}
@@ -118,14 +142,14 @@ func (p *partWriter) turnTo(index int, input *Input) {
 func (p *partWriter) countRows(n int64) {
 	p.in.Lines += n
 	p.in.Rows += n
-	p.opts.Progress.Lines.Add(n)
+	p.lines += n
 }
 
 func (p *partWriter) countMalformed(n int64) {
 	p.in.Lines += n
 	p.in.Malformed += n
 	p.seen += n
-	p.opts.Progress.Lines.Add(n)
+	p.lines += n
 }
 
 // withhold counts an identifier that needs no row.
@@ -161,13 +185,45 @@ func (p *partWriter) repeat(r *row, id *normalize.ID, input int, number int64) {
 	}
 }
 
-func (p *partWriter) mapped(out *sinks.Row) error {
-	p.in.Mapped++
-	p.opts.Progress.Mapped.Add(1)
-	return p.fail(p.w.Mapped(out))
+// room lends a row to fill in. It is the same one until it is mapped.
+func (p *partWriter) room() *sinks.Row { return &p.block[p.pending] }
+
+// setID gives the row that is lent the caller's key, if there is one, of which it keeps a copy.
+func (p *partWriter) setID(id []byte, ok bool) {
+	out, kept := p.room(), &p.ids[p.pending]
+	*kept = append((*kept)[:0], id...)
+	out.ID, out.HasID = *kept, ok
 }
 
-func (p *partWriter) unmapped(out *sinks.Row) error {
+// mapped takes the row that is lent as mapped. It is written with others, before the part is flushed at the latest.
+func (p *partWriter) mapped() error {
+	p.in.Mapped++
+	if p.pending++; p.pending < len(p.block) {
+		return nil
+	}
+	return p.flush()
+}
+
+// flush writes the rows that are pending. Nothing that they refer to is needed any more.
+func (p *partWriter) flush() error {
+	p.opts.Progress.Lines.Add(p.lines)
+	p.lines = 0
+	rows := p.block[:p.pending]
+	p.pending = 0
+	if len(rows) == 0 {
+		return nil
+	}
+	p.opts.Progress.Mapped.Add(int64(len(rows)))
+	err := p.fail(p.w.Mapped(rows))
+	for i := range rows {
+		rows[i].Kept = nil // it may be large
+	}
+	return err
+}
+
+// unmapped writes the row that is lent.
+func (p *partWriter) unmapped() error {
+	out := p.room()
 	p.in.unmapped[out.Reason]++
 	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
 		p.invalid++
@@ -185,7 +241,7 @@ func (p *partWriter) unmapped(out *sinks.Row) error {
 		}
 	}
 	*count++
-	return p.fail(p.w.Unmapped(out))
+	return p.fail(p.w.Unmapped(p.block[p.pending:][:1]))
 }
 
 // totals returns what the part has counted beside its lines.
@@ -222,8 +278,8 @@ func (p *partWriter) totals() Totals {
 	for word, n := range p.reasons {
 		t.Reasons[word] = *n
 	}
-	for day, n := range p.calendar {
-		t.Calendar[time.UnixMilli(day*millisPerDay).UTC().Format(time.DateOnly)] = n
+	for day, n := range p.calendar.days {
+		t.Calendar[time.UnixMilli(day*millisPerDay).UTC().Format(time.DateOnly)] = *n
 	}
 	return t
 }

@@ -59,7 +59,7 @@ func benchUIDs() []byte {
 	return base64.StdEncoding.AppendEncode(nil, raw)
 }
 
-func benchmark(b *testing.B, opts Options, add func(w *Writer, r *Row) error) {
+func benchmark(b *testing.B, opts Options, add func(w *Writer, rows []Row) error) {
 	bucket, err := new(objects.Store).Bucket(context.Background(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
@@ -85,7 +85,8 @@ func benchmark(b *testing.B, opts Options, add func(w *Writer, r *Row) error) {
 			b.Fatal(err)
 		}
 		for i := range n {
-			r := &rows[i&(len(rows)-1)]
+			at := i & (len(rows) - 1)
+			r := &rows[at]
 			// All hashes and raw UIDs of a part differ, and are as random as real ones.
 			binary.LittleEndian.PutUint64(r.Identity.Hash[:], uint64(i)*0x9e3779b97f4a7c15)
 			r.Identity.Country = [2]byte{'A', 'A' + byte(i*7&15)} // another one than in the row before; UID2 does not look
@@ -93,8 +94,10 @@ func benchmark(b *testing.B, opts Options, add func(w *Writer, r *Row) error) {
 			if len(r.Previous) > 0 {
 				r.Previous = uids[(benchPart-1-i)*44 : (benchPart-i)*44]
 			}
-			if err := add(w, r); err != nil {
-				b.Fatal(err)
+			if from := at &^ (BlockRows - 1); at == from+BlockRows-1 || i == n-1 {
+				if err := add(w, rows[from:at+1]); err != nil {
+					b.Fatal(err)
+				}
 			}
 		}
 		seal()
@@ -119,7 +122,7 @@ func cpuTime(b *testing.B) int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-func eachCompression(b *testing.B, add func(w *Writer, r *Row) error) {
+func eachCompression(b *testing.B, add func(w *Writer, rows []Row) error) {
 	for c := range compressions {
 		b.Run(c.String(), func(b *testing.B) { benchmark(b, Options{Compression: c}, add) })
 	}
@@ -128,11 +131,16 @@ func eachCompression(b *testing.B, add func(w *Writer, r *Row) error) {
 func BenchmarkMappedAndRefresh(b *testing.B) { eachCompression(b, (*Writer).Mapped) }
 
 func BenchmarkMappedOnly(b *testing.B) {
-	eachCompression(b, func(w *Writer, r *Row) error { return w.write(w.mapped, r, r.checkMapped) })
+	eachCompression(b, func(w *Writer, rows []Row) error { return w.write(w.mapped, rows, (*Row).checkMapped) })
 }
 
 func BenchmarkRefreshOnly(b *testing.B) {
-	eachCompression(b, func(w *Writer, r *Row) error { w.refresh.add(r); return nil })
+	eachCompression(b, func(w *Writer, rows []Row) error {
+		for i := range rows {
+			w.refresh.add(&rows[i])
+		}
+		return nil
+	})
 }
 
 func BenchmarkUnmapped(b *testing.B) { eachCompression(b, (*Writer).Unmapped) }

@@ -47,13 +47,21 @@ func newColumn(f form, nullable bool, codec compress.Compression, press *compres
 // text appends a text.
 func (c *column) text(v []byte) {
 	c.open = append(binary.LittleEndian.AppendUint32(c.open, uint32(len(v))), v...)
+	c.endText()
+}
+
+// endText ends a row whose text has been appended. Texts may be of any size, so they are what fills a page with bytes.
+func (c *column) endText() {
 	c.value()
+	if len(c.open) >= pageBytes {
+		c.closePage()
+	}
 }
 
 // string is text for a string.
 func (c *column) string(v string) {
 	c.open = append(binary.LittleEndian.AppendUint32(c.open, uint32(len(v))), v...)
-	c.value()
+	c.endText()
 }
 
 // base64 appends the hash of an identity as a text.
@@ -134,18 +142,18 @@ func (c *column) value() {
 	if c.nullable {
 		c.present[c.rows>>3] |= 1 << (c.rows & 7)
 	}
-	c.endRow()
+	c.rows++
 }
 
 // null ends a row that has no value.
 func (c *column) null() {
 	c.nulls++
-	c.endRow()
+	c.rows++
 }
 
-func (c *column) endRow() {
-	c.rows++
-	if c.rows == pageRows || len(c.open) >= pageBytes {
+// endBlock ends some rows, at most BlockRows. It closes the page unless there is room for as many again.
+func (c *column) endBlock() {
+	if c.rows > pageRows-BlockRows {
 		c.closePage()
 	}
 }

@@ -16,13 +16,13 @@ const (
 
 // diffColumns returns the columns of a diff.
 func diffColumns(network Network) []columnSpec {
-	columns := []columnSpec{{"action", word, diffed, 0, func(c *column, r *Row) { c.word(actionOf(r)) }}}
+	columns := []columnSpec{{"action", word, diffed, 0, each(func(c *column, r *Row) { c.word(actionOf(r)) })}}
 	columns = append(columns, network.identityColumns(diffed, 0)...)
 	return append(columns, []columnSpec{
-		{"former_uid", random, diffed, diffed, func(c *column, r *Row) { c.textOrNull(r.Former) }},
-		{"current_uid", random, diffed, diffed, func(c *column, r *Row) { c.textOrNull(r.UID) }},
-		{"reason", word, diffed, diffed, putReasonOf},
-		{"mapped_at", instant, diffed, diffed, func(c *column, r *Row) { c.integerOrNull(r.MappedAt) }},
+		{"former_uid", random, diffed, diffed, each(func(c *column, r *Row) { c.textOrNull(r.Former) })},
+		{"current_uid", random, diffed, diffed, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
+		{"reason", word, diffed, diffed, each(putReasonOf)},
+		{"mapped_at", instant, diffed, diffed, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
 	}...)
 }
 

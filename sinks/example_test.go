@@ -37,7 +37,7 @@ func ExampleWriter() {
 		UID:      []byte("AdvIvSiaum0P5s3X/7X8h8sz+OhF2IG8DNbEnkWSbYM="),
 		MappedAt: 1_795_312_800_000, RefreshFrom: 1_797_904_800_000,
 	}
-	if err := w.Mapped(&row); err != nil {
+	if err := w.Mapped([]sinks.Row{row}); err != nil {
 		log.Fatal(err)
 	}
 	row = sinks.Row{
@@ -45,7 +45,7 @@ func ExampleWriter() {
 		SourceFile: "users.csv", SourceColumn: "email", SourceRow: 2, MappedAt: 1_795_312_800_000,
 		Reason: sinks.ReasonOptOut, RawReason: []byte("optout"), RejectedBy: sinks.ByService,
 	}
-	if err := w.Unmapped(&row); err != nil {
+	if err := w.Unmapped([]sinks.Row{row}); err != nil {
 		log.Fatal(err)
 	}
 	files, err := w.Seal()
@@ -112,7 +112,7 @@ func writeExample() (folder, file string) {
 		log.Fatal(err)
 	}
 	for _, reason := range []sinks.Reason{sinks.ReasonOptOut, sinks.ReasonInvalidRow, sinks.ReasonOptOut} {
-		if err := w.Unmapped(&sinks.Row{SourceFile: "users.csv", MappedAt: 1, Reason: reason}); err != nil {
+		if err := w.Unmapped([]sinks.Row{{SourceFile: "users.csv", MappedAt: 1, Reason: reason}}); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -22,18 +22,18 @@ const (
 // exportColumns returns the columns of an export but for the kept ones: those of mapped and unmapped together, as far
 // as they are about what is and not about what has changed.
 func exportColumns(network Network) []columnSpec {
-	columns := []columnSpec{{"id", text, exported, exported, putID}}
+	columns := []columnSpec{{"id", text, exported, exported, each(putID)}}
 	columns = append(columns, network.identityColumns(exported, 0)...)
 	return append(columns, []columnSpec{
-		{"current_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.UID) }},
-		{"previous_uid", random, exported, exported, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
-		{"refresh_from", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) }},
-		{"reason", word, exported, exported, putReasonOf},
-		{"raw_reason", text, exported, exported, func(c *column, r *Row) { c.textOrNull(r.RawReason) }},
-		{"source_file", word, exported, exported, func(c *column, r *Row) { c.wordOrNull(r.SourceFile) }},
-		{"source_column", word, exported, exported, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
-		{"source_row", number, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
-		{"mapped_at", instant, exported, exported, func(c *column, r *Row) { c.integerOrNull(r.MappedAt) }},
+		{"current_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
+		{"previous_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.Previous) })},
+		{"refresh_from", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })},
+		{"reason", word, exported, exported, each(putReasonOf)},
+		{"raw_reason", text, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.RawReason) })},
+		{"source_file", word, exported, exported, each(func(c *column, r *Row) { c.wordOrNull(r.SourceFile) })},
+		{"source_column", word, exported, exported, each(func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) })},
+		{"source_row", number, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })},
+		{"mapped_at", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
 	}...)
 }
 
@@ -51,6 +51,7 @@ type Export struct {
 	bucket *objects.Bucket
 	check  func(*Row) error
 	open   *table
+	row    [1]Row   // the one at hand
 	done   []*table // finished and not published: each has its file and counts, and no columns
 }
 
@@ -88,7 +89,8 @@ func (e *Export) Add(ctx context.Context, r *Row) error {
 	if err := e.begin(ctx); err != nil {
 		return err
 	}
-	if err := e.open.add(r); err != nil {
+	e.row[0] = *r
+	if err := e.open.add(e.row[:]); err != nil {
 		return err
 	}
 	if e.open.rows%exportLook == 0 && e.open.held() >= exportGroupBytes {

@@ -62,7 +62,7 @@ func testFullDisk(t *testing.T) {
 		if !errors.Is(failed, unix.EFBIG) || !strings.Contains(failed.Error(), "/run=r1/part-0-0-") {
 			t.Fatalf("%d bytes: got error %v, want one of the file size that names the part", limit, failed)
 		}
-		if got := w.Mapped(&rows[0]); got == nil {
+		if got := w.Mapped(rows[0:][:1]); got == nil {
 			t.Fatalf("%d bytes: Mapped returned no error after %v", limit, failed)
 		}
 		if files, got := w.Seal(); got == nil || len(files) > 0 {
@@ -82,10 +82,10 @@ func writeUntilError(w *Writer, rows []Row) error {
 		return err
 	}
 	for i := range rows {
-		if err := w.Mapped(&rows[i]); err != nil {
+		if err := w.Mapped(rows[i:][:1]); err != nil {
 			return err
 		}
-		if err := w.Unmapped(&rows[i]); err != nil {
+		if err := w.Unmapped(rows[i:][:1]); err != nil {
 			return err
 		}
 	}

@@ -101,13 +101,10 @@ func writePart(t testing.TB, w *Writer, n int, rows partRows) map[string]File {
 	if err := w.Begin(context.Background(), 0, n); err != nil {
 		t.Fatal(err)
 	}
-	for i := range max(len(rows.mapped), len(rows.unmapped)) {
-		if i < len(rows.mapped) {
-			lend(t, rows.mapped[i], w.Mapped)
-		}
-		if i < len(rows.unmapped) {
-			lend(t, rows.unmapped[i], w.Unmapped)
-		}
+	random := rand.New(rand.NewPCG(uint64(n), uint64(len(rows.mapped))))
+	for len(rows.mapped)+len(rows.unmapped) > 0 {
+		rows.mapped = lend(t, random, rows.mapped, w.Mapped)
+		rows.unmapped = lend(t, random, rows.unmapped, w.Unmapped)
 	}
 	files, err := w.Seal()
 	if err != nil {
@@ -120,13 +117,20 @@ func writePart(t testing.TB, w *Writer, n int, rows partRows) map[string]File {
 	return byDataset
 }
 
-// lend hands a row over and scribbles over its memory after the call.
-func lend(t testing.TB, r Row, add func(*Row) error) {
-	texts := []*[]byte{&r.ID, &r.UID, &r.Previous, &r.Former, &r.RawReason}
+// lend hands over some of the rows, mostly about a block, and scribbles over their memory after the call. It returns the
+// rows that are left.
+func lend(t testing.TB, random *rand.Rand, rows []Row, add func([]Row) error) (left []Row) {
+	n := min(len(rows), random.IntN(3*BlockRows))
+	lent := slices.Clone(rows[:n])
+	var texts []*[]byte
+	for i := range lent {
+		r := &lent[i]
+		texts = append(texts, &r.ID, &r.UID, &r.Previous, &r.Former, &r.RawReason)
+	}
 	for _, text := range texts {
 		*text = bytes.Clone(*text)
 	}
-	if err := add(&r); err != nil {
+	if err := add(lent); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range texts {
@@ -134,6 +138,7 @@ func lend(t testing.TB, r Row, add func(*Row) error) {
 			(*text)[i] = '#'
 		}
 	}
+	return rows[n:]
 }
 
 // randomRows makes rows in which everything varies: lengths, nulls, words, order.

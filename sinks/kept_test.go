@@ -227,7 +227,7 @@ func TestKeptOfOtherType(t *testing.T) {
 			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
-			err := w.Unmapped(&tt.row)
+			err := w.Unmapped([]Row{tt.row})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
 			}
@@ -249,7 +249,7 @@ func TestKeptDecimalTooLong(t *testing.T) {
 	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Unmapped(&r); err == nil || !strings.Contains(err.Error(), "more than 2 digits") || strings.Contains(err.Error(), "1000") {
+	if err := w.Unmapped([]Row{r}); err == nil || !strings.Contains(err.Error(), "more than 2 digits") || strings.Contains(err.Error(), "1000") {
 		t.Errorf("got error %v", err)
 	}
 	if err := w.Abort(); err != nil {

@@ -35,13 +35,13 @@ const hexLen = 64
 // identityColumns returns the columns that say whom a row is about, for those datasets that have them and those in
 // which there are rows without an identity.
 func (n Network) identityColumns(in, nullable datasets) []columnSpec {
-	kind := columnSpec{"identity_type", word, in, nullable, putType}
+	kind := columnSpec{"identity_type", word, in, nullable, each(putType)}
 	if n == NetworkID5 {
 		return []columnSpec{
-			kind, {"identity_hash", random, in, nullable, putHex}, {"country", word, in, 0, putCountry},
+			kind, {"identity_hash", random, in, nullable, each(putHex)}, {"country", word, in, 0, each(putCountry)},
 		}
 	}
-	return []columnSpec{kind, {"identity_hash", random, in, nullable, putBase64}}
+	return []columnSpec{kind, {"identity_hash", random, in, nullable, each(putBase64)}}
 }
 
 func putType(c *column, r *Row) {

@@ -291,7 +291,7 @@ func TestRecountFindsWrongFooters(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range benchRows(10) {
-				if err := w.Mapped(&r); err != nil {
+				if err := w.Mapped([]Row{r}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -8,7 +8,11 @@ import (
 
 // slabBytes is the size of the pieces in which refresh rows are kept. One growing slice would need two to
 // three times its size whenever it grows.
-const slabBytes = 1 << 20
+const slabBytes = 64 << 10
+
+// refreshBins is how many slabs are open at once. A refresh_from has all its rows in slabs of one bin, so that the rows
+// that are sorted and then read together lie in a few megabytes, not anywhere in a hundred.
+const refreshBins = 64
 
 // A refresh row in memory:
 //
@@ -24,7 +28,7 @@ const (
 	refreshLen = 56 // without uid and id
 )
 
-// place is where a refresh row is: slab<<32 | offset. It rises with the order of arrival.
+// place is where a refresh row is: slab<<32 | offset. Among the rows of one refresh_from it rises with the order of arrival.
 type place uint64
 
 // refreshTime is a distinct refresh_from and how many rows have it. A service hands out few.
@@ -35,7 +39,8 @@ type refreshTime struct {
 
 // refreshRows keeps what the dataset refresh_from needs of the mapped rows of a part until they are sorted.
 type refreshRows struct {
-	slabs [][]byte // those beyond len are to be used again
+	slabs [][]byte         // those beyond len are to be used again
+	open  [refreshBins]int // the slab of each bin to append to, from 1; 0 is none
 	rows  int
 	bytes int64 // in the slabs
 
@@ -57,7 +62,8 @@ func (s *refreshRows) add(r *Row) {
 		id = nil
 	}
 	n := refreshLen + len(r.UID) + len(id)
-	slab := s.slabFor(n)
+	time := s.time(r.RefreshFrom)
+	slab := s.slabFor(time%refreshBins, n)
 	end := len(*slab) + n
 	b := (*slab)[len(*slab):end]
 	*slab = (*slab)[:end]
@@ -67,7 +73,7 @@ func (s *refreshRows) add(r *Row) {
 		b[atHasID] = 1 // an empty id is not a null
 	}
 	copy(b[atCountry:], r.Identity.Country[:])
-	binary.LittleEndian.PutUint32(b[atTime:], s.time(r.RefreshFrom))
+	binary.LittleEndian.PutUint32(b[atTime:], time)
 	binary.LittleEndian.PutUint64(b[atMappedAt:], uint64(r.MappedAt))
 	binary.LittleEndian.PutUint32(b[atUIDLen:], uint32(len(r.UID)))
 	binary.LittleEndian.PutUint32(b[atIDLen:], uint32(len(id)))
@@ -77,22 +83,27 @@ func (s *refreshRows) add(r *Row) {
 	s.bytes += int64(n)
 }
 
-// slabFor returns the slab to append n bytes to. Only the last one is ever appended to, so that places rise.
-func (s *refreshRows) slabFor(n int) *[]byte {
-	last := len(s.slabs) - 1
-	if last < 0 || cap(s.slabs[last])-len(s.slabs[last]) < n {
-		last++
-		if last < cap(s.slabs) {
-			s.slabs = s.slabs[:last+1]
-			s.slabs[last] = s.slabs[last][:0]
-		} else {
-			s.slabs = append(s.slabs, nil)
-		}
-		if cap(s.slabs[last]) < n {
-			s.slabs[last] = make([]byte, 0, max(n, slabBytes))
+// slabFor returns the slab of a bin to append n bytes to. Only the last one of a bin is ever appended to, so that places
+// rise.
+func (s *refreshRows) slabFor(bin uint32, n int) *[]byte {
+	if open := s.open[bin] - 1; open >= 0 {
+		if slab := &s.slabs[open]; cap(*slab)-len(*slab) >= n {
+			return slab
 		}
 	}
-	return &s.slabs[last]
+	next := len(s.slabs)
+	if next < cap(s.slabs) {
+		s.slabs = s.slabs[:next+1]
+	} else {
+		s.slabs = append(s.slabs, nil)
+	}
+	slab := &s.slabs[next]
+	if cap(*slab) < n {
+		*slab = make([]byte, 0, max(n, slabBytes))
+	}
+	*slab = (*slab)[:0]
+	s.open[bin] = next + 1
+	return slab
 }
 
 // time returns the number of a refresh_from, and counts it.
@@ -126,12 +137,8 @@ func (s *refreshRows) row(at place, r *Row) {
 	r.UID, r.ID = texts[:uid], texts[uid:]
 }
 
-// touchRows is for how many rows at once the memory is asked.
-const touchRows = 64
-
-// touch reads from each of the rows. In sorted order they lie anywhere in a hundred megabytes: reading one
-// after the other waits for the memory each time, which takes longer than all that is done to the row.
-// Reads that do not depend on each other wait together.
+// touch reads from each of the rows. In sorted order they lie anywhere in the slabs of a bin: reading one after the other
+// waits for the memory each time. Reads that do not depend on each other wait together.
 func (s *refreshRows) touch(keys []refreshKey) {
 	for _, k := range keys {
 		b := s.at(k.place)
@@ -155,6 +162,7 @@ func (s *refreshRows) held() int64 {
 
 func (s *refreshRows) reset() {
 	s.slabs = s.slabs[:0]
+	s.open = [refreshBins]int{}
 	s.rows, s.bytes = 0, 0
 	s.times = s.times[:0]
 	clear(s.number)

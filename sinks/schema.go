@@ -12,7 +12,19 @@ type columnSpec struct {
 	form     form
 	in       datasets // which have the column
 	nullable datasets // in which it may be null
-	put      func(c *column, r *Row)
+	put      put
+}
+
+// put appends the values of rows, at most BlockRows, to a column.
+type put func(c *column, rows []Row)
+
+// each makes a put of what appends the value of one row.
+func each(one func(c *column, r *Row)) put {
+	return func(c *column, rows []Row) {
+		for i := range rows {
+			one(c, &rows[i])
+		}
+	}
 }
 
 // form is what the values of a column are like, which decides how they are stored.
@@ -66,22 +78,28 @@ func datasetOf(name string) datasets {
 
 // allColumns returns the columns of the contract in their order.
 func allColumns(network Network) []columnSpec {
-	columns := []columnSpec{{"id", text, every, every, putID}}
+	columns := []columnSpec{{"id", text, every, every, each(putID)}}
 	columns = append(columns, network.identityColumns(every, unmapped)...)
 	return append(columns, []columnSpec{
-		{"current_uid", random, mapped | refresh, 0, func(c *column, r *Row) { c.text(r.UID) }},
-		{"previous_uid", random, mapped, mapped, func(c *column, r *Row) { c.textOrNull(r.Previous) }},
-		{"former_uid", random, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.textOrNull(r.Former) }},
-		{"refresh_from", instant, mapped | refresh, mapped | refresh, func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) }},
-		{"change", word, mapped | unmapped, 0, func(c *column, r *Row) { c.word(r.Change.String()) }},
-		{"reason", word, unmapped, 0, func(c *column, r *Row) { c.word(r.Reason.String()) }},
-		{"raw_reason", text, unmapped, 0, func(c *column, r *Row) { c.text(r.RawReason) }},
-		{"rejected_by", word, unmapped, 0, func(c *column, r *Row) { c.word(r.RejectedBy.String()) }},
-		{"source_file", word, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.wordOrNull(r.SourceFile) }},
-		{"source_column", word, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) }},
-		{"source_row", number, mapped | unmapped, mapped | unmapped, func(c *column, r *Row) { c.integerOrNull(r.SourceRow) }},
-		{"mapped_at", instant, every, 0, func(c *column, r *Row) { c.integer(r.MappedAt) }},
+		{"current_uid", random, mapped | refresh, 0, putUID},
+		{"previous_uid", random, mapped, mapped, each(func(c *column, r *Row) { c.textOrNull(r.Previous) })},
+		{"former_uid", random, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.textOrNull(r.Former) })},
+		{"refresh_from", instant, mapped | refresh, mapped | refresh, each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })},
+		{"change", word, mapped | unmapped, 0, each(func(c *column, r *Row) { c.word(r.Change.String()) })},
+		{"reason", word, unmapped, 0, each(func(c *column, r *Row) { c.word(r.Reason.String()) })},
+		{"raw_reason", text, unmapped, 0, each(func(c *column, r *Row) { c.text(r.RawReason) })},
+		{"rejected_by", word, unmapped, 0, each(func(c *column, r *Row) { c.word(r.RejectedBy.String()) })},
+		{"source_file", word, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.wordOrNull(r.SourceFile) })},
+		{"source_column", word, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) })},
+		{"source_row", number, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })},
+		{"mapped_at", instant, every, 0, each(func(c *column, r *Row) { c.integer(r.MappedAt) })},
 	}...)
+}
+
+func putUID(c *column, rows []Row) {
+	for i := range rows {
+		c.text(rows[i].UID)
+	}
 }
 
 func putID(c *column, r *Row) {

@@ -12,7 +12,7 @@ import (
 type table struct {
 	dataset   string
 	columns   []*column // all, as they stand in the file
-	puts      []func(c *column, r *Row)
+	puts      []put
 	kept      []keptColumn
 	layout    *layout
 	groupRows int
@@ -53,17 +53,35 @@ func (t *table) create(ctx context.Context, b *objects.Bucket, part PartName) er
 	return err
 }
 
-// add appends a row, whose fields have been checked, to a part that has a file.
-func (t *table) add(r *Row) error {
+// add appends rows, whose fields have been checked, to a part that has a file.
+func (t *table) add(rows []Row) error {
+	for len(rows) > 0 {
+		n := min(len(rows), BlockRows, t.groupRows-t.open)
+		if err := t.block(rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// block appends rows that have room in the row group, column by column.
+func (t *table) block(rows []Row) error {
 	for i, put := range t.puts {
-		put(t.columns[i], r)
+		put(t.columns[i], rows)
+		t.columns[i].endBlock()
 	}
-	if err := t.addKept(r); err != nil {
-		return err
+	for i := range rows {
+		if err := t.addKept(&rows[i]); err != nil {
+			return err
+		}
+		t.note(&rows[i])
 	}
-	t.note(r)
-	t.rows++
-	t.open++
+	for _, k := range t.kept {
+		k.endBlock()
+	}
+	t.rows += int64(len(rows))
+	t.open += len(rows)
 	if t.open == t.groupRows {
 		return t.closeGroup()
 	}

@@ -61,7 +61,8 @@ type Writer struct {
 
 	mapped, unmapped, refreshFrom *table
 
-	refresh *refreshRows // the mapped rows of the part, to be sorted into refreshFrom
+	refresh *refreshRows   // the mapped rows of the part, to be sorted into refreshFrom
+	block   [BlockRows]Row // of refresh, on their way into refreshFrom
 
 	ctx  context.Context // of the open part
 	part PartName
@@ -110,31 +111,39 @@ func (w *Writer) Begin(ctx context.Context, shard, n int) error {
 	return nil
 }
 
-// Mapped appends a row to mapped, and to refresh_from. Rows stand in mapped as they come.
-func (w *Writer) Mapped(r *Row) error {
-	if err := w.write(w.mapped, r, r.checkMapped); err != nil {
+// BlockRows is how many rows a Writer writes at once, column by column, and so how many are best handed to it at once.
+// Whether a page is full is looked at behind each block: a page may have up to a block less than pageRows.
+const BlockRows = 64
+
+// Mapped appends rows to mapped, and to refresh_from. Rows stand in mapped as they come.
+func (w *Writer) Mapped(rows []Row) error {
+	if err := w.write(w.mapped, rows, (*Row).checkMapped); err != nil {
 		return err
 	}
-	w.refresh.add(r)
+	for i := range rows {
+		w.refresh.add(&rows[i])
+	}
 	return nil
 }
 
-// Unmapped appends a row to unmapped. Rows stand there as they come.
-func (w *Writer) Unmapped(r *Row) error { return w.write(w.unmapped, r, r.checkUnmapped) }
+// Unmapped appends rows to unmapped. Rows stand there as they come.
+func (w *Writer) Unmapped(rows []Row) error { return w.write(w.unmapped, rows, (*Row).checkUnmapped) }
 
-func (w *Writer) write(t *table, r *Row, check func() error) error {
+func (w *Writer) write(t *table, rows []Row, check func(*Row) error) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	if w.err = check(); w.err != nil {
-		return w.err
+	for i := range rows {
+		if w.err = check(&rows[i]); w.err != nil {
+			return w.err
+		}
 	}
-	if t.file == nil {
+	if len(rows) > 0 && t.file == nil {
 		if w.err = t.create(w.ctx, w.bucket, w.part); w.err != nil {
 			return w.err
 		}
 	}
-	w.err = t.add(r)
+	w.err = t.add(rows)
 	return w.err
 }
 
@@ -149,7 +158,7 @@ func (w *Writer) ready() error {
 func (w *Writer) Rows() int64 { return w.mapped.rows + w.unmapped.rows }
 
 // Memory returns how many bytes of the open part are in memory: open row groups, and the refresh rows with
-// what sorting them will take. Sealing takes up to 5 MB more. Buffers are kept for the next part, but count
+// what sorting them will take. The room that is left in slabs, and what sealing takes, come to up to 9 MB more. Buffers are kept for the next part, but count
 // again only when they are in use. A call looks at every column, so it is for every batch and not every row.
 func (w *Writer) Memory() int64 {
 	return w.mapped.held() + w.unmapped.held() + w.refreshFrom.held() + w.refresh.held()
@@ -207,16 +216,16 @@ func (w *Writer) writeRefresh() error {
 		return err
 	}
 	w.refresh.sort()
-	var r Row
-	for keys := range slices.Chunk(w.refresh.keys, touchRows) {
+	for keys := range slices.Chunk(w.refresh.keys, BlockRows) {
 		w.refresh.touch(keys)
-		for _, k := range keys {
-			w.refresh.row(k.place, &r)
-			if err := w.refreshFrom.add(&r); err != nil {
-				return err
-			}
+		for i, k := range keys {
+			w.refresh.row(k.place, &w.block[i])
+		}
+		if err := w.refreshFrom.add(w.block[:len(keys)]); err != nil {
+			return err
 		}
 	}
+	clear(w.block[:]) // which refer to the slabs
 	return nil
 }
 

@@ -26,7 +26,7 @@ func TestOrderOfCalls(t *testing.T) {
 	row := randomRows(rand.New(rand.NewPCG(4, 1)), 1)[0]
 	f := newFolder(t)
 	w := newWriter(t, f, Options{})
-	if err := w.Mapped(&row); !errors.Is(err, errNoPart) {
+	if err := w.Mapped([]Row{row}); !errors.Is(err, errNoPart) {
 		t.Errorf("row before Begin: %v", err)
 	}
 	if _, err := w.Seal(); !errors.Is(err, errNoPart) {
@@ -41,7 +41,7 @@ func TestOrderOfCalls(t *testing.T) {
 	if err := w.Begin(context.Background(), 0, 8); err == nil || !strings.Contains(err.Error(), "part 7 of shard 0 is still open") {
 		t.Errorf("second Begin: %v", err)
 	}
-	if err := w.Mapped(&row); err != nil {
+	if err := w.Mapped([]Row{row}); err != nil {
 		t.Errorf("row after second Begin: %v", err)
 	}
 	if w.Rows() != 1 || w.Memory() == 0 {
@@ -78,7 +78,7 @@ func TestFilesAreMadeWhenNeeded(t *testing.T) {
 	if left := f.files(t); len(left) > 0 {
 		t.Errorf("Begin made %v", left)
 	}
-	if err := w.Mapped(&row); err != nil {
+	if err := w.Mapped([]Row{row}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range f.files(t) {
@@ -99,8 +99,8 @@ func TestFilesAreMadeWhenNeeded(t *testing.T) {
 // TestImpossibleRows: they come from a bug, and end the part.
 func TestImpossibleRows(t *testing.T) {
 	good := func() Row { return randomRows(rand.New(rand.NewPCG(4, 3)), 1)[0] }
-	mapped := func(w *Writer, r *Row) error { return w.Mapped(r) }
-	unmapped := func(w *Writer, r *Row) error { return w.Unmapped(r) }
+	mapped := func(w *Writer, r *Row) error { return w.Mapped([]Row{*r}) }
+	unmapped := func(w *Writer, r *Row) error { return w.Unmapped([]Row{*r}) }
 	tests := []struct {
 		name string
 		add  func(w *Writer, r *Row) error
@@ -127,7 +127,7 @@ func TestImpossibleRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			row := good()
-			if err := w.Mapped(&row); err != nil {
+			if err := w.Mapped([]Row{row}); err != nil {
 				t.Fatal(err)
 			}
 			tt.row(&row)
@@ -145,10 +145,10 @@ func TestImpossibleRows(t *testing.T) {
 func checkEnded(t *testing.T, f folder, w *Writer, err error) {
 	t.Helper()
 	row := randomRows(rand.New(rand.NewPCG(4, 4)), 1)[0]
-	if got := w.Mapped(&row); !errors.Is(got, err) {
+	if got := w.Mapped([]Row{row}); !errors.Is(got, err) {
 		t.Errorf("Mapped returned %v, want %v again", got, err)
 	}
-	if got := w.Unmapped(&row); !errors.Is(got, err) {
+	if got := w.Unmapped([]Row{row}); !errors.Is(got, err) {
 		t.Errorf("Unmapped returned %v, want %v again", got, err)
 	}
 	if got := w.Begin(context.Background(), 1, 1); !errors.Is(got, err) {
@@ -179,7 +179,7 @@ func TestNoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := randomRows(rand.New(rand.NewPCG(4, 5)), 1)[0]
-	err := w.Mapped(&row)
+	err := w.Mapped([]Row{row})
 	if err == nil || !strings.Contains(err.Error(), "mapped/run=r1/part-0-0-") {
 		t.Errorf("got error %v, want one that names the part", err)
 	}
@@ -198,7 +198,7 @@ func TestPublishFails(t *testing.T) {
 	if err := w.Begin(context.Background(), 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.Mapped(&rows[0]), w.Unmapped(&rows[1])); err != nil {
+	if err := errors.Join(w.Mapped(rows[0:][:1]), w.Unmapped(rows[1:][:1])); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range f.files(t) {
@@ -258,7 +258,7 @@ func TestMemory(t *testing.T) {
 	}
 	const n = 131072 - 1
 	for i := range n {
-		if err := w.Mapped(&rows[i%len(rows)]); err != nil {
+		if err := w.Mapped([]Row{rows[i%len(rows)]}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestMemory(t *testing.T) {
 	if low, high := w.Memory()*8/10, w.Memory()*12/10+2<<20; grown < low || grown > high {
 		t.Errorf("the heap has grown by %d bytes, Memory says %d", grown, w.Memory())
 	}
-	if err := w.Mapped(&rows[0]); err != nil { // the row that fills the row group
+	if err := w.Mapped(rows[0:][:1]); err != nil { // the row that fills the row group
 		t.Fatal(err)
 	}
 	if w.Memory() != w.refresh.held() {
@@ -299,9 +299,9 @@ func TestRowsAllocateNothing(t *testing.T) {
 			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
-			for i := range n {
-				r := &rows[i%len(rows)]
-				if err := errors.Join(w.Mapped(r), w.Unmapped(r)); err != nil {
+			for i := 0; i < n; i += BlockRows {
+				block := rows[i%len(rows):][:BlockRows]
+				if err := errors.Join(w.Mapped(block), w.Unmapped(block)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -111,7 +111,7 @@ func writeKnown(b *testing.B, w *sinks.Writer, i, rows int) {
 		row.UID = fmt.Appendf(nil, "%020d%020d%04d", mixed, mix(mixed), i%10_000)
 		row.RefreshFrom = knownFrom + 1 + int64(mix(mixed)%(30*dayMillis))
 	}
-	if err := put(&row); err != nil {
+	if err := put([]sinks.Row{row}); err != nil {
 		b.Fatal(err)
 	}
 }

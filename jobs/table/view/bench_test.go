@@ -73,7 +73,7 @@ func benchRow(b *testing.B, w *sinks.Writer, n, row int, kept []arrow.Field) {
 		r.UID = fmt.Appendf(nil, "%044d", n)
 		r.RefreshFrom = r.MappedAt + int64(n)
 	}
-	if err := put(&r.Row); err != nil {
+	if err := put([]sinks.Row{r.Row}); err != nil {
 		b.Fatal(err)
 	}
 }

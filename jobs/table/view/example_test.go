@@ -56,11 +56,11 @@ func mapOne(ctx context.Context, t *table.Table) error {
 	if err := w.Begin(ctx, 0, 1); err != nil {
 		return err
 	}
-	if err := w.Mapped(&sinks.Row{
+	if err := w.Mapped([]sinks.Row{{
 		ID: []byte("customer-1"), HasID: true,
 		Identity: normalize.ID{Hash: sha256.Sum256([]byte("jane@example.com"))}, HasKind: true, HasHash: true,
 		UID: []byte("a raw uid"), MappedAt: 1_780_000_000_000,
-	}); err != nil {
+	}}); err != nil {
 		return err
 	}
 	files, err := w.Seal()

@@ -91,12 +91,12 @@ func commit(t testing.TB, tab *table.Table, r *madeRun) {
 	}
 }
 
-func write(t testing.TB, put func(*sinks.Row) error, rows []madeRow, kept []arrow.Field) {
+func write(t testing.TB, put func([]sinks.Row) error, rows []madeRow, kept []arrow.Field) {
 	t.Helper()
 	record := keptRecord(t, rows, kept)
 	for i := range rows {
 		rows[i].Kept, rows[i].KeptRow = record, i
-		if err := put(&rows[i].Row); err != nil {
+		if err := put([]sinks.Row{rows[i].Row}); err != nil {
 			t.Fatal(err)
 		}
 	}
