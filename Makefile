@@ -1,18 +1,18 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test million sim crash year fuzz bench bench-table
+.PHONY: check format vet lint tidy build test million sim crash year fuzz bench bench-check bench-baseline bench-table
 
-check: format vet lint tidy build test ## everything that CI runs
+check: format vet lint tidy build test bench-check ## everything that CI runs
 
 format:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 
 vet:
-	go vet ./...
+	go vet ./... ./testdata/bench
 
 lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
-	$< run ./...
+	$< run ./... ./testdata/bench
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
@@ -25,7 +25,7 @@ build:
 	go build -trimpath -ldflags "-s -w" -o mapper ./cmd/mapper
 
 test:
-	go test -race -timeout 30m ./...
+	go test -race -timeout 30m ./... ./testdata/bench
 
 million: ## a million messy rows through an operator that throttles, fails and lies, from every format, and through ID5 in every mode
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree|^TestSignals$$' -timeout 30m -v ./jobs
@@ -44,10 +44,22 @@ fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
 		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s $$p || exit 1; done; done
 
-bench: ## per stage, and end to end: make bench ROWS=10000000
-	go test -run '^$$' -bench . -benchmem ./normalize ./client/transport ./client/uid2 ./client/sandbox ./sources ./sinks ./pipeline
-	MAPPER_BENCH_MB=1024 go test -run '^$$' -bench Read -benchtime 2x ./client/objects
-	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench "Map|Signals" -benchtime 3x -timeout 60m ./cmd/mapper
+STAGES := go test -run '^$$' -bench '^BenchmarkStage$$' -benchmem ./sources ./normalize ./client/uid2 ./pipeline ./sinks ./jobs/table
+
+bench: ## one table: each stage beside its floor, then whole runs; bench.txt is for benchstat: make bench ROWS=1000000
+	$(STAGES) -benchtime 500ms -count 3 > bench.txt
+	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000,10000000) go test -run '^$$' -bench '^Benchmark(Map|Shards|Start|Signals)$$' \
+		-benchtime 1x -timeout 180m ./cmd/mapper >> bench.txt
+	@go run ./testdata/bench -baseline testdata/bench/baseline.txt < bench.txt
+
+bench-check: ## fails when a stage takes more than twice as many times its floor as in the baseline
+	$(STAGES) -benchtime 100ms -count 3 > bench-check.txt
+	go run ./testdata/bench -baseline testdata/bench/baseline.txt < bench-check.txt
+
+bench-baseline: ## measures the baseline anew
+	$(STAGES) -benchtime 500ms -count 5 > bench.txt
+	go run ./testdata/bench < bench.txt
+	mv bench.txt testdata/bench/baseline.txt
 
 bench-table: ## a compacted table, compared with and searched: make bench-table ROWS=10000000; MAPPER_BENCH_TABLE=folder keeps it
 	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Known -benchtime 1x -timeout 180m ./cmd/mapper

@@ -10,11 +10,22 @@ import (
 	"mapper/sinks"
 )
 
+// writer is what of a [sinks.Writer] a part needs.
+type writer interface {
+	Begin(ctx context.Context, shard, n int) error
+	Mapped([]sinks.Row) error
+	Unmapped([]sinks.Row) error
+	Rows() int64
+	Memory() int64
+	Seal() ([]sinks.File, error)
+	Abort() error
+}
+
 // partWriter writes rows into parts and counts what they hold. Its first error is its last: nothing can be
 // sealed after it.
 type partWriter struct {
 	opts   Options
-	w      *sinks.Writer
+	w      writer
 	sealed func(context.Context, Part) error
 	ctx    context.Context // of the parts, which outlives that of reading
 
@@ -45,7 +56,7 @@ type partWriter struct {
 	err error
 }
 
-func newPartWriter(ctx context.Context, s *stages, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) (*partWriter, error) {
+func newPartWriter(ctx context.Context, s *stages, last Part, w writer, sealed func(context.Context, Part) error) (*partWriter, error) {
 	opts := s.opts
 	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: s.usage, sketch: hyperloglog.New()}
 	if len(last.Sketch) > 0 {

@@ -5,8 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -130,18 +134,18 @@ func eachCompression(b *testing.B, add func(w *Writer, rows []Row) error) {
 
 func BenchmarkMappedAndRefresh(b *testing.B) { eachCompression(b, (*Writer).Mapped) }
 
-func BenchmarkMappedOnly(b *testing.B) {
-	eachCompression(b, func(w *Writer, rows []Row) error { return w.write(w.mapped, rows, (*Row).checkMapped) })
+func writeMapped(w *Writer, rows []Row) error { return w.write(w.mapped, rows, (*Row).checkMapped) }
+
+func addRefresh(w *Writer, rows []Row) error {
+	for i := range rows {
+		w.refresh.add(&rows[i])
+	}
+	return nil
 }
 
-func BenchmarkRefreshOnly(b *testing.B) {
-	eachCompression(b, func(w *Writer, rows []Row) error {
-		for i := range rows {
-			w.refresh.add(&rows[i])
-		}
-		return nil
-	})
-}
+func BenchmarkMappedOnly(b *testing.B) { eachCompression(b, writeMapped) }
+
+func BenchmarkRefreshOnly(b *testing.B) { eachCompression(b, addRefresh) }
 
 func BenchmarkUnmapped(b *testing.B) { eachCompression(b, (*Writer).Unmapped) }
 
@@ -152,28 +156,79 @@ func BenchmarkID5(b *testing.B) {
 	}
 }
 
-// BenchmarkFloor is the plainest loop that the two files of a mapped row allow: their bytes are copied once
-// and hashed.
-func BenchmarkFloor(b *testing.B) {
-	rows := benchRows(pageRows)
-	buf := make([]byte, 0, pageBytes)
-	digest := sha256.New()
-	b.ReportAllocs()
-	before := cpuTime(b)
-	var hash [normalize.Base64Len]byte
-	for i := 0; b.Loop(); i++ {
-		r := &rows[i&(len(rows)-1)]
-		for range 2 {
-			buf = append(append(append(buf, r.ID...), hash[:]...), r.UID...)
-			buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, uint64(r.RefreshFrom)), uint64(r.MappedAt))
+// BenchmarkStage are the stages of a run that write the two large datasets, of rows without a key, and their floors: the
+// texts and numbers of a row are copied once, and what has been gathered is hashed and written to a file.
+func BenchmarkStage(b *testing.B) {
+	stage := func(name string, add func(w *Writer, rows []Row) error, floor func(dst []byte, r *Row) []byte) {
+		rows := benchRows(pageRows)
+		bytes := 0
+		for i := range rows {
+			bytes += len(floor(nil, &rows[i]))
 		}
-		buf = binary.LittleEndian.AppendUint64(append(buf, r.Previous...), uint64(r.SourceRow))
-		if len(buf) > pageBytes-1000 {
-			digest.Write(buf)
-			buf = buf[:0]
+		b.Run(name+"/own", func(b *testing.B) {
+			b.SetBytes(int64(bytes / len(rows)))
+			benchmark(b, Options{}, withoutID(add))
+		})
+		b.Run(name+"/floor", func(b *testing.B) {
+			b.SetBytes(int64(bytes / len(rows)))
+			benchmarkFloor(b, floor)
+		})
+	}
+	var hash [normalize.Base64Len]byte
+	both := func(dst []byte, r *Row) []byte {
+		dst = append(append(dst, hash[:]...), r.UID...)
+		return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, uint64(r.RefreshFrom)), uint64(r.MappedAt))
+	}
+	stage("write_mapped", writeMapped, func(dst []byte, r *Row) []byte {
+		return binary.LittleEndian.AppendUint64(append(both(dst, r), r.Previous...), uint64(r.SourceRow))
+	})
+	stage("write_refresh_from", addRefresh, both)
+}
+
+func withoutID(add func(w *Writer, rows []Row) error) func(w *Writer, rows []Row) error {
+	return func(w *Writer, rows []Row) error {
+		for i := range rows {
+			rows[i].HasID = false
+		}
+		return add(w, rows)
+	}
+}
+
+func benchmarkFloor(b *testing.B, add func(dst []byte, r *Row) []byte) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "floor"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	rows, digest := benchRows(pageRows), sha256.New()
+	buf := make([]byte, 0, pageBytes)
+	flush := func() {
+		digest.Write(buf)
+		if _, err := f.Write(buf); err != nil {
+			b.Fatal(err)
+		}
+		buf = buf[:0]
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	for i := range b.N {
+		if i%benchPart == 0 { // a part is a new file
+			if err := errors.Join(f.Truncate(0), seekStart(f)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if buf = add(buf, &rows[i&(len(rows)-1)]); len(buf) > pageBytes-1000 {
+			flush()
 		}
 	}
+	flush()
 	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+}
+
+func seekStart(f *os.File) error {
+	_, err := f.Seek(0, io.SeekStart)
+	return err
 }
 
 // BenchmarkSort sorts the refresh rows of a part, with the time of the library's sort to compare it with.

@@ -1,6 +1,7 @@
 package uid2
 
 import (
+	"encoding/base64"
 	"testing"
 
 	"mapper/client"
@@ -21,79 +22,78 @@ func benchReply(ids []normalize.ID) string {
 		string(kinds[normalize.KindPhone]) + `]},"status":"success"}`
 }
 
-func perEntry(b *testing.B) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxItems, "ns/entry")
-}
-
-func BenchmarkRequestJSON(b *testing.B) {
+// BenchmarkStage are the stages of a run that turn 5,000 identities into a request and a reply into answers, and their
+// floors: the library that does the work, or one look at each byte. One operation is one identity.
+func BenchmarkStage(b *testing.B) {
 	ids := people(MaxItems)
-	var dst []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		dst = appendRequest(dst[:0], ids)
-	}
-	b.SetBytes(int64(len(dst)))
-	perEntry(b)
-}
-
-func BenchmarkSeal(b *testing.B) {
+	request, text := appendRequest(nil, ids), []byte(benchReply(ids))
 	aead, err := newAEAD(testSecret)
 	if err != nil {
 		b.Fatal(err)
 	}
-	json := appendRequest(nil, people(MaxItems))
-	dst := make([]byte, 0, len(json)+100)
-	b.SetBytes(int64(len(json)))
-	b.ReportAllocs()
-	for b.Loop() {
-		v, n := seed()
-		dst = append(beginEnvelope(dst[:0], v, n, 1), json...)
-		dst = seal(aead, dst)
-	}
-	perEntry(b)
-}
-
-// BenchmarkOpenAndScan decrypts a reply and reads its answers.
-func BenchmarkOpenAndScan(b *testing.B) {
-	aead, err := newAEAD(testSecret)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ids := people(MaxItems)
 	v, n := seed()
-	envelope := aead.Seal(v[:], v[:], append(beginEnvelope(nil, v, n, 1)[1+ivLen:], benchReply(ids)...), nil)
-	var ans client.Answers
-	b.SetBytes(int64(len(envelope)))
-	b.ReportAllocs()
-	for b.Loop() {
-		ans.Reset(len(ids))
-		ans.Text = append(ans.Text, envelope...)
-		at, from, to, err := open(aead, ans.Text, n)
-		if err != nil {
-			b.Fatal(err)
-		}
-		r := reply{Scanner: jsonscan.Scanner{Data: ans.Text[:to], Pos: from}, part: part{ids: ids, ans: &ans}, at: at}
-		if err := r.read(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perEntry(b)
-}
-
-// BenchmarkScan is the reading alone.
-func BenchmarkScan(b *testing.B) {
-	ids := people(MaxItems)
-	text := []byte(benchReply(ids))
+	envelope := aead.Seal(v[:], v[:], append(beginEnvelope(nil, v, n, 1)[1+ivLen:], text...), nil)
+	buf := make([]byte, 0, 2*len(text))
 	var ans client.Answers
 	ans.Reset(len(ids))
-	ans.Text = text
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		r := reply{Scanner: jsonscan.Scanner{Data: text}, part: part{ids: ids, ans: &ans}}
+
+	stage(b, "build_request/own", request, func() { buf = appendRequest(buf[:0], ids) })
+	stage(b, "build_request/floor", request, func() {
+		buf = buf[:0]
+		for i := range ids {
+			buf = append(base64.StdEncoding.AppendEncode(append(buf, '"'), ids[i].Hash[:]), `",`...)
+		}
+	})
+	stage(b, "encrypt/own", request, func() {
+		v, n := seed()
+		buf = seal(aead, append(beginEnvelope(buf[:0], v, n, 1), request...))
+	})
+	stage(b, "encrypt/floor", request, func() { aead.Seal(buf[:0], v[:], request, nil) })
+	stage(b, "decrypt/own", envelope, func() {
+		buf = append(buf[:0], envelope...)
+		if _, _, _, err := open(aead, buf, n); err != nil {
+			b.Fatal(err)
+		}
+	})
+	stage(b, "decrypt/floor", envelope, func() {
+		if _, err := aead.Open(buf[:0], envelope[:ivLen], envelope[ivLen:], nil); err != nil {
+			b.Fatal(err)
+		}
+	})
+	stage(b, "scan_reply/own", text, func() {
+		ans.Reset(len(ids))
+		ans.Text = append(ans.Text, text...)
+		r := readerOf(ans.Text, ids, &ans)
 		if err := r.read(); err != nil {
 			b.Fatal(err)
 		}
-	}
-	perEntry(b)
+	})
+	stage(b, "scan_reply/floor", text, func() {
+		quotes := 0
+		for _, c := range text {
+			if c == '"' {
+				quotes++
+			}
+		}
+		if quotes < MaxItems {
+			b.Fatal("there are too few")
+		}
+	})
+}
+
+func readerOf(text []byte, ids []normalize.ID, ans *client.Answers) reply {
+	return reply{Scanner: jsonscan.Scanner{Data: text}, part: part{ids: ids, ans: ans}}
+}
+
+// stage measures what does something to all identities at once.
+func stage(b *testing.B, name string, text []byte, do func()) {
+	b.Run(name, func(b *testing.B) {
+		b.SetBytes(int64(len(text) / MaxItems))
+		b.ReportAllocs()
+		do() // fills the buffers
+		b.ResetTimer()
+		for left := b.N; left > 0; left -= MaxItems {
+			do()
+		}
+	})
 }
