@@ -85,19 +85,15 @@ func (c *column) textOrNull(v []byte) {
 	c.text(v)
 }
 
-// word appends a text to a column that is dictionary encoded.
-func (c *column) word(v string) {
-	c.dict.add(v)
-	c.value()
-}
-
-// wordOrNull appends a word, or a null when it is empty.
-func (c *column) wordOrNull(v string) {
-	if v == "" {
-		c.null()
-		return
+// words appends a text n times to a column that is dictionary encoded.
+func (c *column) words(v string, n int) {
+	c.dict.add(v, n)
+	if c.nullable {
+		for row := c.rows; row < c.rows+n; row++ {
+			c.present[row>>3] |= 1 << (row & 7)
+		}
 	}
-	c.word(v)
+	c.rows += n
 }
 
 // integer appends a number to a column of which min and max are kept.
@@ -146,9 +142,12 @@ func (c *column) value() {
 }
 
 // null ends a row that has no value.
-func (c *column) null() {
-	c.nulls++
-	c.rows++
+func (c *column) null() { c.noValues(1) }
+
+// noValues ends n rows that have no value.
+func (c *column) noValues(n int) {
+	c.nulls += n
+	c.rows += n
 }
 
 // endBlock ends some rows, at most BlockRows. It closes the page unless there is room for as many again.

@@ -21,11 +21,14 @@ func newDictionary() *dictionary {
 	return &dictionary{index: make(map[string]uint32), indices: make([]uint32, 0, pageRows)}
 }
 
-func (d *dictionary) add(v string) {
+// add appends n rows of one value.
+func (d *dictionary) add(v string, n int) {
 	if v != d.last || len(d.index) == 0 {
 		d.last, d.lastIndex = v, d.find(v)
 	}
-	d.indices = append(d.indices, d.lastIndex)
+	for range n {
+		d.indices = append(d.indices, d.lastIndex)
+	}
 }
 
 func (d *dictionary) find(v string) uint32 {

@@ -28,22 +28,24 @@ func exportColumns(network Network) []columnSpec {
 		{"current_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
 		{"previous_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.Previous) })},
 		{"refresh_from", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })},
-		{"reason", word, exported, exported, each(putReasonOf)},
+		{"reason", word, exported, exported, eachWord(reasonOf, reasonText)},
 		{"raw_reason", text, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.RawReason) })},
-		{"source_file", word, exported, exported, each(func(c *column, r *Row) { c.wordOrNull(r.SourceFile) })},
-		{"source_column", word, exported, exported, each(func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) })},
+		{"source_file", word, exported, exported, putSourceFile},
+		{"source_column", word, exported, exported, putSourceColumn},
 		{"source_row", number, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })},
 		{"mapped_at", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
 	}...)
 }
 
-func putReasonOf(c *column, r *Row) {
+// reasonOf is what rows have in common whose reason is the same: those with a UID have none.
+func reasonOf(r *Row) int {
 	if len(r.UID) > 0 {
-		c.null()
-		return
+		return -1
 	}
-	c.word(r.Reason.String())
+	return int(r.Reason)
 }
+
+func reasonText(r *Row) (string, bool) { return r.Reason.String(), len(r.UID) == 0 }
 
 // Export writes plain Parquet for readers that know nothing of runs: files part-00001.parquet and so on in one folder, in
 // the order of the rows. They are the rows of a table as it is, or of what has changed in it. Nothing is visible before [Export.Publish]. It is for one goroutine.

@@ -35,22 +35,24 @@ const hexLen = 64
 // identityColumns returns the columns that say whom a row is about, for those datasets that have them and those in
 // which there are rows without an identity.
 func (n Network) identityColumns(in, nullable datasets) []columnSpec {
-	kind := columnSpec{"identity_type", word, in, nullable, each(putType)}
+	kind := columnSpec{"identity_type", word, in, nullable, eachWord(kindOf, kindText)}
 	if n == NetworkID5 {
 		return []columnSpec{
-			kind, {"identity_hash", random, in, nullable, each(putHex)}, {"country", word, in, 0, each(putCountry)},
+			kind, {"identity_hash", random, in, nullable, each(putHex)}, {"country", word, in, 0, eachWord(countryOf, countryWord)},
 		}
 	}
 	return []columnSpec{kind, {"identity_hash", random, in, nullable, each(putBase64)}}
 }
 
-func putType(c *column, r *Row) {
+// kindOf is what rows have in common whose identity_type is the same.
+func kindOf(r *Row) int {
 	if !r.HasKind {
-		c.null()
-		return
+		return -1
 	}
-	c.word(r.Identity.Kind.String())
+	return int(r.Identity.Kind)
 }
+
+func kindText(r *Row) (string, bool) { return r.Identity.Kind.String(), r.HasKind }
 
 func putBase64(c *column, r *Row) {
 	if !r.HasHash {
@@ -68,13 +70,15 @@ func putHex(c *column, r *Row) {
 	c.hex(&r.Identity)
 }
 
-func putCountry(c *column, r *Row) {
-	if !r.HasHash {
-		c.word("")
-		return
+// countryOf is the country of a row as it stands in the column country: empty where nothing is known of its identity.
+func countryOf(r *Row) (c [2]byte) {
+	if r.HasHash {
+		c = r.Identity.Country
 	}
-	c.word(countryText(r.Identity.Country))
+	return c
 }
+
+func countryWord(r *Row) (string, bool) { return countryText(countryOf(r)), true }
 
 // letterPairs are AA to ZZ. The text of a country is a piece of it, so that no row allocates one.
 var letterPairs = func() string {

@@ -27,6 +27,25 @@ func each(one func(c *column, r *Row)) put {
 	}
 }
 
+// eachWord makes a put of what says the word of a row, which is null where there is none. Words come in runs: text is asked
+// once for rows that are alike.
+func eachWord[T comparable](alike func(*Row) T, text func(*Row) (word string, ok bool)) put {
+	return func(c *column, rows []Row) {
+		for len(rows) > 0 {
+			first, n := alike(&rows[0]), 1
+			for n < len(rows) && alike(&rows[n]) == first {
+				n++
+			}
+			if word, ok := text(&rows[0]); ok {
+				c.words(word, n)
+			} else {
+				c.noValues(n)
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
 // form is what the values of a column are like, which decides how they are stored.
 type form uint8
 
@@ -85,12 +104,12 @@ func allColumns(network Network) []columnSpec {
 		{"previous_uid", random, mapped, mapped, each(func(c *column, r *Row) { c.textOrNull(r.Previous) })},
 		{"former_uid", random, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.textOrNull(r.Former) })},
 		{"refresh_from", instant, mapped | refresh, mapped | refresh, each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })},
-		{"change", word, mapped | unmapped, 0, each(func(c *column, r *Row) { c.word(r.Change.String()) })},
-		{"reason", word, unmapped, 0, each(func(c *column, r *Row) { c.word(r.Reason.String()) })},
+		{"change", word, mapped | unmapped, 0, eachWord(func(r *Row) Change { return r.Change }, func(r *Row) (string, bool) { return r.Change.String(), true })},
+		{"reason", word, unmapped, 0, eachWord(func(r *Row) Reason { return r.Reason }, func(r *Row) (string, bool) { return r.Reason.String(), true })},
 		{"raw_reason", text, unmapped, 0, each(func(c *column, r *Row) { c.text(r.RawReason) })},
-		{"rejected_by", word, unmapped, 0, each(func(c *column, r *Row) { c.word(r.RejectedBy.String()) })},
-		{"source_file", word, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.wordOrNull(r.SourceFile) })},
-		{"source_column", word, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.wordOrNull(r.SourceColumn) })},
+		{"rejected_by", word, unmapped, 0, eachWord(func(r *Row) RejectedBy { return r.RejectedBy }, func(r *Row) (string, bool) { return r.RejectedBy.String(), true })},
+		{"source_file", word, mapped | unmapped, mapped | unmapped, putSourceFile},
+		{"source_column", word, mapped | unmapped, mapped | unmapped, putSourceColumn},
 		{"source_row", number, mapped | unmapped, mapped | unmapped, each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })},
 		{"mapped_at", instant, every, 0, each(func(c *column, r *Row) { c.integer(r.MappedAt) })},
 	}...)
@@ -100,6 +119,16 @@ func putUID(c *column, rows []Row) {
 	for i := range rows {
 		c.text(rows[i].UID)
 	}
+}
+
+var (
+	putSourceFile   = eachText(func(r *Row) string { return r.SourceFile })
+	putSourceColumn = eachText(func(r *Row) string { return r.SourceColumn })
+)
+
+// eachText is eachWord for a field, which is null when it is empty.
+func eachText(field func(*Row) string) put {
+	return eachWord(field, func(r *Row) (string, bool) { return field(r), field(r) != "" })
 }
 
 func putID(c *column, r *Row) {
