@@ -50,7 +50,9 @@ type refreshRows struct {
 
 	touched byte // keeps touch from being optimized away
 
-	keys []refreshKey // of all rows, once they are sorted
+	keys       []refreshKey // of all rows, once they are sorted
+	scratch    []refreshKey // for sorting, and where the buckets begin and end
+	next, ends [1 << scratchBits]int32
 }
 
 func newRefreshRows() *refreshRows { return &refreshRows{number: make(map[int64]uint32)} }

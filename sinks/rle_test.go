@@ -122,7 +122,7 @@ func TestDictionaryWidth(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4, 5, 255, 256, 257} {
 		d := newDictionary()
 		for i := range n {
-			d.add(string(rune('a' + i)), 1)
+			d.add(string(rune('a'+i)), 1)
 		}
 		page := d.appendPage(nil)
 		if want := max(1, bits.Len(uint(n-1))); int(page[0]) != want {
