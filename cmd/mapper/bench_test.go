@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,5 +203,24 @@ func writeEmailsFrom(tb testing.TB, path string, first, rows int) {
 	}
 	if err := f.Close(); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// BenchmarkProfile is BenchmarkMap in this process, to take its profile: see make profile.
+func BenchmarkProfile(b *testing.B) {
+	rows := benchRows(b)[0]
+	input := filepath.Join(b.TempDir(), "emails.csv")
+	writeEmails(b, input, rows)
+	o := startOperator(b, "--opt-out-share", "0.1", "--rotation-days", "270")
+	for _, pair := range o.env() {
+		name, value, _ := strings.Cut(pair, "=")
+		b.Setenv(name, value)
+	}
+	for b.Loop() {
+		a := &app{stdin: os.Stdin, stdout: io.Discard, stderr: os.Stderr, env: os.LookupEnv}
+		args := []string{"map", input, "--out", filepath.Join(b.TempDir(), "out"), "--log-level", "error", "--progress", "off"}
+		if code := a.run(b.Context(), args); code != 0 {
+			b.Fatal("exit code", code)
+		}
 	}
 }
