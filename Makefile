@@ -1,7 +1,7 @@
 GOLANGCI_LINT := v2.15.0
 TOOLS := $(CURDIR)/.tools
 
-.PHONY: check format vet lint tidy build test million sim crash year fuzz bench bench-check bench-baseline bench-table
+.PHONY: check format vet lint tidy build test million sim crash year fuzz bench bench-check bench-baseline bench-table profile
 
 check: format vet lint tidy build test bench-check ## everything that CI runs
 
@@ -61,6 +61,9 @@ bench-baseline: ## measures the baseline anew
 	$(STAGES) -benchtime 500ms -count 5 > bench.txt
 	go run ./testdata/bench < bench.txt
 	mv bench.txt testdata/bench/baseline.txt
+
+profile: ## cpu.prof of a map of five million rows; go tool pprof cpu.prof
+	MAPPER_BENCH_ROWS=$(or $(ROWS),5000000) go test -run '^$$' -bench Profile -benchtime 2x -cpuprofile cpu.prof -o mapper.test ./cmd/mapper
 
 bench-table: ## a compacted table, compared with and searched: make bench-table ROWS=10000000; MAPPER_BENCH_TABLE=folder keeps it
 	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000) go test -run "^$$" -bench Known -benchtime 1x -timeout 180m ./cmd/mapper

@@ -19,7 +19,7 @@ func diffColumns(network Network) []columnSpec {
 	columns := []columnSpec{{"action", word, diffed, 0, eachWord(actionOf, func(r *Row) (string, bool) { return actionOf(r), true })}}
 	columns = append(columns, network.identityColumns(diffed, 0)...)
 	return append(columns, []columnSpec{
-		{"former_uid", random, diffed, diffed, each(func(c *column, r *Row) { c.textOrNull(r.Former) })},
+		{"former_uid", random, diffed, diffed, putFormer},
 		{"current_uid", random, diffed, diffed, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
 		{"reason", word, diffed, diffed, eachWord(reasonOf, reasonText)},
 		{"mapped_at", instant, diffed, diffed, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},

@@ -22,17 +22,17 @@ const (
 // exportColumns returns the columns of an export but for the kept ones: those of mapped and unmapped together, as far
 // as they are about what is and not about what has changed.
 func exportColumns(network Network) []columnSpec {
-	columns := []columnSpec{{"id", text, exported, exported, each(putID)}}
+	columns := []columnSpec{{"id", text, exported, exported, putID}}
 	columns = append(columns, network.identityColumns(exported, 0)...)
 	return append(columns, []columnSpec{
 		{"current_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
-		{"previous_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.Previous) })},
-		{"refresh_from", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })},
+		{"previous_uid", random, exported, exported, putPrevious},
+		{"refresh_from", instant, exported, exported, putRefreshFrom},
 		{"reason", word, exported, exported, eachWord(reasonOf, reasonText)},
 		{"raw_reason", text, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.RawReason) })},
 		{"source_file", word, exported, exported, putSourceFile},
 		{"source_column", word, exported, exported, putSourceColumn},
-		{"source_row", number, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })},
+		{"source_row", number, exported, exported, putSourceRow},
 		{"mapped_at", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
 	}...)
 }

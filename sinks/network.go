@@ -38,10 +38,10 @@ func (n Network) identityColumns(in, nullable datasets) []columnSpec {
 	kind := columnSpec{"identity_type", word, in, nullable, eachWord(kindOf, kindText)}
 	if n == NetworkID5 {
 		return []columnSpec{
-			kind, {"identity_hash", random, in, nullable, each(putHex)}, {"country", word, in, 0, eachWord(countryOf, countryWord)},
+			kind, {"identity_hash", random, in, nullable, putHex}, {"country", word, in, 0, eachWord(countryOf, countryWord)},
 		}
 	}
-	return []columnSpec{kind, {"identity_hash", random, in, nullable, each(putBase64)}}
+	return []columnSpec{kind, {"identity_hash", random, in, nullable, putBase64}}
 }
 
 // kindOf is what rows have in common whose identity_type is the same.
@@ -54,20 +54,24 @@ func kindOf(r *Row) int {
 
 func kindText(r *Row) (string, bool) { return r.Identity.Kind.String(), r.HasKind }
 
-func putBase64(c *column, r *Row) {
-	if !r.HasHash {
-		c.null()
-		return
+func putBase64(c *column, rows []Row) {
+	for i := range rows {
+		if r := &rows[i]; r.HasHash {
+			c.base64(&r.Identity)
+		} else {
+			c.null()
+		}
 	}
-	c.base64(&r.Identity)
 }
 
-func putHex(c *column, r *Row) {
-	if !r.HasHash {
-		c.null()
-		return
+func putHex(c *column, rows []Row) {
+	for i := range rows {
+		if r := &rows[i]; r.HasHash {
+			c.hex(&r.Identity)
+		} else {
+			c.null()
+		}
 	}
-	c.hex(&r.Identity)
 }
 
 // countryOf is the country of a row as it stands in the column country: empty where nothing is known of its identity.

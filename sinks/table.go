@@ -71,15 +71,10 @@ func (t *table) block(rows []Row) error {
 		put(t.columns[i], rows)
 		t.columns[i].endBlock()
 	}
-	for i := range rows {
-		if err := t.addKept(&rows[i]); err != nil {
-			return err
-		}
-		t.note(&rows[i])
+	if err := t.addKept(rows); err != nil {
+		return err
 	}
-	for _, k := range t.kept {
-		k.endBlock()
-	}
+	t.note(rows)
 	t.rows += int64(len(rows))
 	t.open += len(rows)
 	if t.open == t.groupRows {
@@ -88,18 +83,37 @@ func (t *table) block(rows []Row) error {
 	return nil
 }
 
-// note takes a row into the bounds of the part.
-func (t *table) note(r *Row) {
-	if r.HasHash {
-		t.bounds.hash(binary.BigEndian.Uint32(r.Identity.Hash[:]))
-	}
-	if r.RefreshFrom != 0 && t.dataset != DatasetUnmapped {
-		t.bounds.refresh(r.RefreshFrom)
+// note takes rows into the bounds of the part.
+func (t *table) note(rows []Row) {
+	for i := range rows {
+		r := &rows[i]
+		if r.HasHash {
+			t.bounds.hash(binary.BigEndian.Uint32(r.Identity.Hash[:]))
+		}
+		if r.RefreshFrom != 0 && t.dataset != DatasetUnmapped {
+			t.bounds.refresh(r.RefreshFrom)
+		}
 	}
 }
 
-// addKept appends the kept columns of a row.
-func (t *table) addKept(r *Row) error {
+// addKept appends the kept columns of rows.
+func (t *table) addKept(rows []Row) error {
+	if len(t.kept) == 0 {
+		return nil
+	}
+	for i := range rows {
+		if err := t.keep(&rows[i]); err != nil {
+			return err
+		}
+	}
+	for _, k := range t.kept {
+		k.endBlock()
+	}
+	return nil
+}
+
+// keep appends the kept columns of a row.
+func (t *table) keep(r *Row) error {
 	if r.Kept == nil {
 		for _, k := range t.kept {
 			k.null()
