@@ -211,8 +211,10 @@ func (l local) putOnce(ctx context.Context, key string, data []byte) error {
 
 // localUpload is a temporary file on its way to its name, which is what its errors speak of.
 type localUpload struct {
-	file *os.File
-	path string
+	file    *os.File
+	path    string
+	written int64
+	told    int64 // of it, what the system has been told to write to the disk
 }
 
 // about returns an error of the system about a temporary file as one about the file that it was to become.
@@ -231,8 +233,17 @@ func about(path string, err error) error {
 // Write appends to the file.
 func (u *localUpload) Write(data []byte) (int, error) {
 	n, err := u.file.Write(data)
+	u.written += int64(n)
+	if u.written-u.told >= writeBackBytes {
+		writeBack(u.file, u.told, u.written-u.told)
+		u.told = u.written
+	}
 	return n, about(u.path, err)
 }
+
+// writeBackBytes is how much is written before the disk begins with it. Otherwise most systems wait for seconds, and then
+// Close waits for all of it.
+const writeBackBytes = 4 << 20
 
 // Close links the file to its name: link(2) fails where there is a file, and shows nothing half-written.
 func (u *localUpload) Close() error {
