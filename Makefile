@@ -45,11 +45,12 @@ fuzz: ## each fuzz target for a minute
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
 		echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime 60s $$p || exit 1; done; done
 
+BENCH_ROWS := 1000000,10000000
 STAGES := go test -run '^$$' -bench '^BenchmarkStage$$' -benchmem ./sources ./normalize ./client/uid2 ./pipeline ./sinks ./jobs/table
 
 bench: ## one table: each stage beside its floor, then whole runs; bench.txt is for benchstat: make bench ROWS=1000000
 	$(STAGES) -benchtime 500ms -count 3 > bench.txt
-	MAPPER_BENCH_ROWS=$(or $(ROWS),1000000,10000000) go test -run '^$$' -bench '^Benchmark(Map|Shards|Start|Signals)$$' \
+	MAPPER_BENCH_ROWS=$(or $(ROWS),$(BENCH_ROWS)) go test -run '^$$' -bench '^Benchmark(Map|Shards|Start|Signals)$$' \
 		-benchtime 1x -timeout 180m ./cmd/mapper >> bench.txt
 	@go run ./testdata/bench -baseline testdata/bench/baseline.txt < bench.txt
 

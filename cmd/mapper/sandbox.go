@@ -58,7 +58,7 @@ func (a *app) sandbox() *cobra.Command {
 			if opts.ID5, f.ID5, err = parseID5(signals); err != nil {
 				return err
 			}
-			f.Limit.PerSecond = limit
+			f.Limit.PerSecond, f.Limit.Burst = limit, int(limit/10)
 			opts.EUID, opts.Seed = s == uid2.EUID, salts
 			return a.serve(c.Context(), listen, s, opts, f)
 		},
@@ -73,7 +73,7 @@ func (a *app) sandbox() *cobra.Command {
 	flags.Float64Var(&opts.OptOutShare, "opt-out-share", 0, "share of the identities that have opted out, 0 to 1")
 	flags.DurationVar(&opts.Latency, "latency", 0, "before each reply")
 	flags.DurationVar(&opts.Jitter, "jitter", 0, "added to the latency: nothing up to this")
-	flags.Float64Var(&limit, "rate", 0, "requests a second that are let through; the rest gets 429 (default: all)")
+	flags.Float64Var(&limit, "rate", 0, "requests a second that are let through, up to a tenth of them at once; the rest gets 429 (default: all)")
 	flags.StringArrayVar(&faults, "fault", nil, "WHAT=SHARE: spoil a share of the requests, 0 to 1; may be repeated")
 	flags.StringArrayVar(&signals, "id5", nil, "WHAT or WHAT=VALUE: how ID5 answers; may be repeated")
 	return c
