@@ -127,7 +127,7 @@ func TestMergeWrites(t *testing.T) {
 				if task.Do != pipeline.Blank && task.Do != pipeline.Remove {
 					task.Lines = 1
 				}
-				// Behind a row that has everything, nothing of it may be left over.
+				// Behind rows that have everything, as many as are written at once, nothing of them may be left over.
 				before := pipeline.Task{Do: pipeline.Ask, Lines: 1, Identity: id(1), Answer: old, Input: pipeline.NoInput}
 				segments := kept("other", "kept")
 				tb := newTable(t)
@@ -135,7 +135,7 @@ func TestMergeWrites(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				merge := fixed{of: &pipeline.Tasks{List: []pipeline.Task{before, task}, Kept: segments}}
+				merge := fixed{of: &pipeline.Tasks{List: append(slices.Repeat([]pipeline.Task{before}, sinks.BlockRows), task), Kept: segments}}
 				began := time.Now().UnixMilli()
 				if err := pipeline.Run(t.Context(), inputs, pipeline.Part{}, service, w, tb.sealed, pipeline.Options{Merge: merge}); err != nil {
 					t.Fatal(err)
@@ -145,9 +145,9 @@ func TestMergeWrites(t *testing.T) {
 				if c.want != "" {
 					want = []string{" " + c.want + source}
 				}
-				got := append(tb.rows(sinks.DatasetMapped)[1:], tb.rows(sinks.DatasetUnmapped)...)
+				got := append(tb.rows(sinks.DatasetMapped)[sinks.BlockRows:], tb.rows(sinks.DatasetUnmapped)...)
 				same(t, "row", got, want)
-				for _, at := range tb.times()[1:] {
+				for _, at := range tb.times()[sinks.BlockRows:] {
 					if c.at != now && at != c.at || c.at == now && (at < began || at > time.Now().UnixMilli()) {
 						t.Errorf("mapped_at is %d, want %d", at, c.at)
 					}

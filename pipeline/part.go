@@ -52,6 +52,7 @@ type partWriter struct {
 	block   [sinks.BlockRows]sinks.Row // the first pending are mapped rows that are not written yet, the next is lent
 	ids     [sinks.BlockRows][]byte    // memory for the keys of the rows of block
 	pending int
+	idBytes int // of ids that have been set since the last flush
 
 	err error
 }

@@ -185,7 +185,7 @@ func (p *partWriter) repeat(r *row, id *normalize.ID, input int, number int64) {
 	}
 }
 
-// room lends a row to fill in. It is the same one until it is mapped.
+// room lends a row to fill in. It is the same one until it is mapped, or the part flushed.
 func (p *partWriter) room() *sinks.Row { return &p.block[p.pending] }
 
 // setID gives the row that is lent the caller's key, if there is one, of which it keeps a copy.
@@ -193,12 +193,13 @@ func (p *partWriter) setID(id []byte, ok bool) {
 	out, kept := p.room(), &p.ids[p.pending]
 	*kept = append((*kept)[:0], id...)
 	out.ID, out.HasID = *kept, ok
+	p.idBytes += len(id)
 }
 
 // mapped takes the row that is lent as mapped. It is written with others, before the part is flushed at the latest.
 func (p *partWriter) mapped() error {
 	p.in.Mapped++
-	if p.pending++; p.pending < len(p.block) {
+	if p.pending++; p.pending < len(p.block) && p.idBytes < maxPendingIDs {
 		return nil
 	}
 	return p.flush()
@@ -207,19 +208,25 @@ func (p *partWriter) mapped() error {
 // flush writes the rows that are pending. Nothing that they refer to is needed any more.
 func (p *partWriter) flush() error {
 	p.opts.Progress.Lines.Add(p.lines)
-	p.lines = 0
+	p.opts.Progress.Mapped.Add(int64(p.pending))
 	rows := p.block[:p.pending]
-	p.pending = 0
-	if len(rows) == 0 {
-		return nil
+	p.lines, p.pending = 0, 0
+	var err error
+	if len(rows) > 0 {
+		err = p.fail(p.w.Mapped(rows))
 	}
-	p.opts.Progress.Mapped.Add(int64(len(rows)))
-	err := p.fail(p.w.Mapped(rows))
-	for i := range rows {
-		rows[i].Kept = nil // it may be large
+	for i := range p.block {
+		p.block[i].Kept = nil // it may be large
 	}
+	if p.idBytes >= maxPendingIDs {
+		p.ids = [len(p.ids)][]byte{}
+	}
+	p.idBytes = 0
 	return err
 }
+
+// maxPendingIDs is from how many bytes on the keys of pending rows are not kept in memory: keys may be of any length.
+const maxPendingIDs = 64 << 10
 
 // unmapped writes the row that is lent.
 func (p *partWriter) unmapped() error {

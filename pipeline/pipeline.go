@@ -157,7 +157,7 @@ type Options struct {
 	MaxBatch     int           // identities in a request; default 5,000, the API's maximum
 	MaxInFlight  int           // requests at once; default 20
 	Memory       int64         // bytes for rows that are read and not yet written, default 64 MiB
-	Recent       int           // identities asked last that are not asked again, a power of two; default 65,536
+	Recent       int           // identities asked last that are not asked again, a power of two up to 2^20; default 65,536
 	PartRows     int64         // output rows in a part; default 1,000,000
 	PartBytes    int64         // bytes that an open part may hold in memory; default 48 MiB
 	PartInterval time.Duration // age of an open part; default 60 s
@@ -254,7 +254,7 @@ func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks
 
 // reorderWindow is how many chunks may wait to be joined for each request in flight. While a part is sealed, which takes a
 // tenth of a second, nothing is joined: with a window of as many chunks as requests, answers that had come would keep the
-// next ones from being asked. The byte budget is what mostly binds.
+// next ones from being asked. The byte budget is what mostly binds. What is in the window when a process dies is asked again.
 const reorderWindow = 4
 
 // stages is what the goroutines of one Run share.

@@ -50,7 +50,8 @@ func (c *column) text(v []byte) {
 	c.endText()
 }
 
-// endText ends a row whose text has been appended. Texts may be of any size, so they are what fills a page with bytes.
+// endText ends a row whose text has been appended, and the page if that has filled it with bytes, as texts may be of any
+// size. Values of other kinds are too short for that.
 func (c *column) endText() {
 	c.value()
 	if len(c.open) >= pageBytes {
@@ -73,7 +74,7 @@ func (c *column) base64(id *normalize.ID) {
 // hex is base64 in hexadecimal digits.
 func (c *column) hex(id *normalize.ID) {
 	c.open = id.AppendHex(binary.LittleEndian.AppendUint32(c.open, hexLen))
-	c.value()
+	c.endText()
 }
 
 // textOrNull appends a text, or a null when it is empty.
@@ -148,13 +149,6 @@ func (c *column) null() { c.noValues(1) }
 func (c *column) noValues(n int) {
 	c.nulls += n
 	c.rows += n
-}
-
-// endBlock ends some rows, at most BlockRows. It closes the page unless there is room for as many again.
-func (c *column) endBlock() {
-	if c.rows > pageRows-BlockRows {
-		c.closePage()
-	}
 }
 
 // reset begins a row group.

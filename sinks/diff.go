@@ -20,9 +20,9 @@ func diffColumns(network Network) []columnSpec {
 	columns = append(columns, network.identityColumns(diffed, 0)...)
 	return append(columns, []columnSpec{
 		{"former_uid", random, diffed, diffed, putFormer},
-		{"current_uid", random, diffed, diffed, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
+		{"current_uid", random, diffed, diffed, putUIDOrNull},
 		{"reason", word, diffed, diffed, eachWord(reasonOf, reasonText)},
-		{"mapped_at", instant, diffed, diffed, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
+		{"mapped_at", instant, diffed, diffed, putMappedAtOrNull},
 	}...)
 }
 

@@ -25,7 +25,7 @@ func exportColumns(network Network) []columnSpec {
 	columns := []columnSpec{{"id", text, exported, exported, putID}}
 	columns = append(columns, network.identityColumns(exported, 0)...)
 	return append(columns, []columnSpec{
-		{"current_uid", random, exported, exported, each(func(c *column, r *Row) { c.textOrNull(r.UID) })},
+		{"current_uid", random, exported, exported, putUIDOrNull},
 		{"previous_uid", random, exported, exported, putPrevious},
 		{"refresh_from", instant, exported, exported, putRefreshFrom},
 		{"reason", word, exported, exported, eachWord(reasonOf, reasonText)},
@@ -33,9 +33,14 @@ func exportColumns(network Network) []columnSpec {
 		{"source_file", word, exported, exported, putSourceFile},
 		{"source_column", word, exported, exported, putSourceColumn},
 		{"source_row", number, exported, exported, putSourceRow},
-		{"mapped_at", instant, exported, exported, each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })},
+		{"mapped_at", instant, exported, exported, putMappedAtOrNull},
 	}...)
 }
+
+var (
+	putUIDOrNull      = each(func(c *column, r *Row) { c.textOrNull(r.UID) })
+	putMappedAtOrNull = each(func(c *column, r *Row) { c.integerOrNull(r.MappedAt) })
+)
 
 // reasonOf is what rows have in common whose reason is the same: those with a UID have none.
 func reasonOf(r *Row) int {
@@ -92,7 +97,8 @@ func (e *Export) Add(ctx context.Context, r *Row) error {
 		return err
 	}
 	e.row[0] = *r
-	if err := e.open.add(e.row[:]); err != nil {
+	err := e.open.add(e.row[:])
+	if e.row[0] = (Row{}); err != nil {
 		return err
 	}
 	if e.open.rows%exportLook == 0 && e.open.held() >= exportGroupBytes {

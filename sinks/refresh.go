@@ -42,7 +42,7 @@ type refreshRows struct {
 	slabs [][]byte         // those beyond len are to be used again
 	open  [refreshBins]int // the slab of each bin to append to, from 1; 0 is none
 	rows  int
-	bytes int64 // in the slabs
+	bytes int64 // of the slabs, with the room that is left in them
 
 	times  []refreshTime
 	number map[int64]uint32 // of a refresh_from in times
@@ -82,7 +82,6 @@ func (s *refreshRows) add(r *Row) {
 	copy(b[refreshLen:], r.UID)
 	copy(b[refreshLen+len(r.UID):], id)
 	s.rows++
-	s.bytes += int64(n)
 }
 
 // slabFor returns the slab of a bin to append n bytes to. Only the last one of a bin is ever appended to, so that places
@@ -105,6 +104,7 @@ func (s *refreshRows) slabFor(bin uint32, n int) *[]byte {
 	}
 	*slab = (*slab)[:0]
 	s.open[bin] = next + 1
+	s.bytes += int64(cap(*slab))
 	return slab
 }
 

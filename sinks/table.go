@@ -56,7 +56,7 @@ func (t *table) create(ctx context.Context, b *objects.Bucket, part PartName) er
 // add appends rows, whose fields have been checked, to a part that has a file.
 func (t *table) add(rows []Row) error {
 	for len(rows) > 0 {
-		n := min(len(rows), BlockRows, t.groupRows-t.open)
+		n := min(len(rows), BlockRows, t.groupRows-t.open, pageRows-t.open%pageRows)
 		if err := t.block(rows[:n]); err != nil {
 			return err
 		}
@@ -65,11 +65,10 @@ func (t *table) add(rows []Row) error {
 	return nil
 }
 
-// block appends rows that have room in the row group, column by column.
+// block appends rows that have room in the row group and its page, column by column.
 func (t *table) block(rows []Row) error {
 	for i, put := range t.puts {
 		put(t.columns[i], rows)
-		t.columns[i].endBlock()
 	}
 	if err := t.addKept(rows); err != nil {
 		return err
@@ -77,10 +76,20 @@ func (t *table) block(rows []Row) error {
 	t.note(rows)
 	t.rows += int64(len(rows))
 	t.open += len(rows)
-	if t.open == t.groupRows {
+	switch {
+	case t.open == t.groupRows:
 		return t.closeGroup()
+	case t.open%pageRows == 0:
+		t.closePages()
 	}
 	return nil
+}
+
+// closePages ends the open page of each column, so that pages of all columns end at the same rows.
+func (t *table) closePages() {
+	for _, c := range t.columns {
+		c.closePage()
+	}
 }
 
 // note takes rows into the bounds of the part.
@@ -105,9 +114,6 @@ func (t *table) addKept(rows []Row) error {
 		if err := t.keep(&rows[i]); err != nil {
 			return err
 		}
-	}
-	for _, k := range t.kept {
-		k.endBlock()
 	}
 	return nil
 }
@@ -136,9 +142,7 @@ func (t *table) closeGroup() error {
 	if t.open == 0 {
 		return nil
 	}
-	for _, c := range t.columns {
-		c.closePage()
-	}
+	t.closePages()
 	if err := t.file.writeGroup(t.columns, t.open); err != nil {
 		return err
 	}

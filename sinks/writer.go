@@ -112,7 +112,6 @@ func (w *Writer) Begin(ctx context.Context, shard, n int) error {
 }
 
 // BlockRows is how many rows a Writer writes at once, column by column, and so how many are best handed to it at once.
-// Whether a page is full is looked at behind each block: a page may have up to a block less than pageRows.
 const BlockRows = 64
 
 // Mapped appends rows to mapped, and to refresh_from. Rows stand in mapped as they come.
@@ -158,7 +157,7 @@ func (w *Writer) ready() error {
 func (w *Writer) Rows() int64 { return w.mapped.rows + w.unmapped.rows }
 
 // Memory returns how many bytes of the open part are in memory: open row groups, and the refresh rows with
-// what sorting them will take. The room that is left in slabs, and what sealing takes, come to up to 9 MB more. Buffers are kept for the next part, but count
+// what sorting them will take. Sealing takes up to 5 MB more. Buffers are kept for the next part, but count
 // again only when they are in use. A call looks at every column, so it is for every batch and not every row.
 func (w *Writer) Memory() int64 {
 	return w.mapped.held() + w.unmapped.held() + w.refreshFrom.held() + w.refresh.held()

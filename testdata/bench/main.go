@@ -165,16 +165,25 @@ func (m *measurement) take(metrics map[string]float64) {
 }
 
 // cost is what a row takes: CPU where it is measured by itself, as that is the same whatever the disk is like.
-func cost(metrics map[string]float64) float64 {
+func cost(metrics map[string]float64) float64 { return metrics[costUnit(metrics)] }
+
+func costUnit(metrics map[string]float64) string {
 	for _, unit := range []string{"cpu-ns/op", "cpu-ns/row", "ns/op"} {
-		if v, ok := metrics[unit]; ok {
-			return v
+		if _, ok := metrics[unit]; ok {
+			return unit
 		}
 	}
-	return math.NaN()
+	return ""
 }
 
-func (s *stage) ratio() float64 { return cost(s.own.metrics) / cost(s.floor.metrics) }
+// ratio is how many times its floor a stage takes, or no number unless both were measured, and by the same clock.
+func (s *stage) ratio() float64 {
+	own, floor := cost(s.own.metrics), cost(s.floor.metrics)
+	if own <= 0 || floor <= 0 || costUnit(s.own.metrics) != costUnit(s.floor.metrics) {
+		return math.NaN()
+	}
+	return own / floor
+}
 
 func (r *results) print(out io.Writer, before *results) {
 	for _, line := range r.machine {
@@ -225,7 +234,9 @@ func (r *results) compare(before *results) error {
 	for _, b := range before.stages {
 		now, _ := r.find(b.name)
 		switch ratio := now.ratio(); {
-		case math.IsNaN(ratio) || math.IsInf(ratio, 0):
+		case math.IsNaN(b.ratio()):
+			errs = append(errs, fmt.Errorf("%s: has no ratio in the baseline; make bench-baseline", b.name))
+		case math.IsNaN(ratio):
 			errs = append(errs, fmt.Errorf("%s: was not measured together with its floor", b.name))
 		case ratio > worse*b.ratio():
 			errs = append(errs, fmt.Errorf("%s: takes %.2f times its floor, and %.2f in the baseline: more than %d times as much",

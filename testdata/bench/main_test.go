@@ -51,6 +51,8 @@ func TestCompare(t *testing.T) {
 		"a missing stage":  {strings.ReplaceAll(measured, "write_mapped", "write_others"), "write mapped: was not measured"},
 		"an unknown stage": {strings.ReplaceAll(measured, "write_mapped", "write_others"), "write others: is not in the baseline"},
 		"without a floor":  {strings.ReplaceAll(measured, "read_CSV/floor", "read_CSV/other"), "read CSV: was not measured together"},
+		"another clock":    {strings.ReplaceAll(measured, "200.0 cpu-ns/op", "200.0 ns/row"), "write mapped: was not measured together"},
+		"nothing measured": {strings.ReplaceAll(measured, "100.0 cpu-ns/op", "0.0 cpu-ns/op"), "write mapped: was not measured together"},
 		"a broken line":    {strings.ReplaceAll(measured, "30.0 ns/op", "30.x ns/op"), "30.x"},
 		"nothing":          {"PASS\n", "no benchmark"},
 	} {
@@ -61,6 +63,13 @@ func TestCompare(t *testing.T) {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
+	}
+	half := filepath.Join(t.TempDir(), "half.txt")
+	if err := os.WriteFile(half, []byte(strings.ReplaceAll(measured, "read_CSV/floor", "read_CSV/other")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(strings.NewReader(measured), new(strings.Builder), half); err == nil || !strings.Contains(err.Error(), "no ratio in the baseline") {
+		t.Errorf("a baseline without a floor: got %v", err)
 	}
 	if err := run(strings.NewReader(measured), new(strings.Builder), filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a baseline that is not there is believed")
