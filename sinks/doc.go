@@ -39,7 +39,11 @@
 //
 // Pages are built here, as rows come, and handed to Arrow's page writer, which does headers and footers.
 // Arrow's column writers take 750 ns for a row of mapped, as they copy each value several times; this way it
-// is under 300, most of which are SHA-256, base64 and the kernel. Arrow's writers are the oracle of the tests.
+// is 230, most of which are SHA-256, base64 and the kernel. Rows come in blocks and are appended column by column, which
+// takes a fifth less than row by row. Arrow's writers are the oracle of the tests.
+//
+// refresh_from is sorted in memory. Its rows wait in slabs, those of one refresh_from in a bin of their own, and what is
+// sorted are keys of 16 bytes: so each group fits into a cache or nearly, where it is dealt out, compared and read.
 //
 // Arrow also computes wrong min and max for texts when the memory they lie in is used again, which hides rows
 // from readers that prune. Statistics are computed here; texts have none, as min and max of random text prune
