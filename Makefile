@@ -27,6 +27,7 @@ build: ## the program; the tag leaves out what would measure gRPC, which is not 
 
 test:
 	go test -race -timeout 30m ./... ./testdata/bench
+	go test -run 'AllocatesNothing$$' ./normalize
 
 million: ## a million messy rows through an operator that throttles, fails and lies, from every format, and through ID5 in every mode
 	MAPPER_TEST_ROWS=1000000 go test -run 'TestEveryRowUnderFaults|TestFormatsAgree|^TestSignals$$' -timeout 30m -v ./jobs

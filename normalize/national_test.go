@@ -189,12 +189,12 @@ func TestE164WithRegionAllocatesNothing(t *testing.T) {
 	n := normalize.New(normalize.Options{Region: region(t, "DE")})
 	for _, in := range []string{"+12345678901", "none", "030 123456, 030 123457"} {
 		raw, cell := normalize.RawString(in), normalize.RawString("deu")
-		if allocs := testing.AllocsPerRun(20, func() { n.IdentityIn(phone, raw, cell) }); allocs != 0 {
+		if allocs := testing.AllocsPerRun(20, func() { n.IdentityIn(phone, raw, cell) }); allocs > mayAllocate {
 			t.Errorf("%q: %v allocations", in, allocs)
 		}
 	}
 	raw, cell := normalize.RawString("030 123456"), normalize.RawString("no country")
-	if allocs := testing.AllocsPerRun(20, func() { n.IdentityIn(phone, raw, cell) }); allocs != 0 {
+	if allocs := testing.AllocsPerRun(20, func() { n.IdentityIn(phone, raw, cell) }); allocs > mayAllocate {
 		t.Errorf("unknown region: %v allocations", allocs)
 	}
 }

@@ -180,7 +180,7 @@ func TestIdentityAllocatesNothing(t *testing.T) {
 				"a@" + strings.Repeat("long", 15) + ".com",
 			} {
 				raw := normalize.RawString(in)
-				if allocs := testing.AllocsPerRun(20, func() { n.Identity(form, raw) }); allocs != 0 {
+				if allocs := testing.AllocsPerRun(20, func() { n.Identity(form, raw) }); allocs > mayAllocate {
 					t.Errorf("%+v, %v %+q: %v allocations", opts, form, in, allocs)
 				}
 			}

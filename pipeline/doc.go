@@ -19,8 +19,7 @@
 // at 3 MB of rows. An identity that was asked in the chunk or among those asked last is not asked again; its
 // row waits for that answer. What is asked depends on the input alone, never on timing. Chunks are asked side
 // by side and joined in source order, so the same input and the same answers give the same rows in the same
-// order. Up to four times as many chunks as requests wait to be joined, if the byte budget allows it: they are what goes
-// on while a part is sealed.
+// order.
 //
 // Rows go through in blocks of 64: they are normalized before the first is packed, so that what is asked of the memory for
 // them is waited for once, and mapped ones are handed to the writer together, which writes them column by column. Until

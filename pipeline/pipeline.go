@@ -230,7 +230,7 @@ func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks
 		opts:    opts,
 		budget:  semaphore.NewWeighted(opts.Memory),
 		asks:    make(chan *chunk),
-		ordered: make(chan *chunk, reorderWindow*opts.MaxInFlight),
+		ordered: make(chan *chunk, opts.MaxInFlight),
 		stop:    stopReading,
 		usage:   opts.Usage(), // before anything is asked
 	}
@@ -251,11 +251,6 @@ func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks
 	})
 	return group.Wait()
 }
-
-// reorderWindow is how many chunks may wait to be joined for each request in flight. While a part is sealed, which takes a
-// tenth of a second, nothing is joined: with a window of as many chunks as requests, answers that had come would keep the
-// next ones from being asked. The byte budget is what mostly binds. What is in the window when a process dies is asked again.
-const reorderWindow = 4
 
 // stages is what the goroutines of one Run share.
 type stages struct {
