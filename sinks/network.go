@@ -54,22 +54,20 @@ func kindOf(r *Row) int {
 
 func kindText(r *Row) (string, bool) { return r.Identity.Kind.String(), r.HasKind }
 
-func putBase64(c *column, rows []Row) {
-	for i := range rows {
-		if r := &rows[i]; r.HasHash {
-			c.base64(&r.Identity)
-		} else {
-			c.null()
-		}
-	}
-}
+var (
+	putBase64 = eachHash((*column).base64)
+	putHex    = eachHash((*column).hex)
+)
 
-func putHex(c *column, rows []Row) {
-	for i := range rows {
-		if r := &rows[i]; r.HasHash {
-			c.hex(&r.Identity)
-		} else {
-			c.null()
+// eachHash makes a put of what appends the hash of an identity, which is null where it is not known.
+func eachHash(one func(*column, *normalize.ID)) put {
+	return func(c *column, rows []Row) {
+		for i := range rows {
+			if r := &rows[i]; r.HasHash {
+				one(c, &r.Identity)
+			} else {
+				c.null()
+			}
 		}
 	}
 }

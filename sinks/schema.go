@@ -115,62 +115,28 @@ func allColumns(network Network) []columnSpec {
 	}...)
 }
 
-// The puts of columns that every row has are loops of their own: through each, a row costs a call more.
-
-func putUID(c *column, rows []Row) {
-	for i := range rows {
-		c.text(rows[i].UID)
-	}
-}
-
-func putPrevious(c *column, rows []Row) {
-	for i := range rows {
-		c.textOrNull(rows[i].Previous)
-	}
-}
-
-func putFormer(c *column, rows []Row) {
-	for i := range rows {
-		c.textOrNull(rows[i].Former)
-	}
-}
-
-func putRefreshFrom(c *column, rows []Row) {
-	for i := range rows {
-		c.integerOrNull(rows[i].RefreshFrom)
-	}
-}
-
-func putSourceRow(c *column, rows []Row) {
-	for i := range rows {
-		c.integerOrNull(rows[i].SourceRow)
-	}
-}
-
-func putMappedAt(c *column, rows []Row) {
-	for i := range rows {
-		c.integer(rows[i].MappedAt)
-	}
-}
-
+// The puts of columns that several datasets have.
 var (
+	putID = each(func(c *column, r *Row) {
+		if r.HasID {
+			c.text(r.ID)
+		} else {
+			c.null()
+		}
+	})
+	putUID          = each(func(c *column, r *Row) { c.text(r.UID) })
+	putPrevious     = each(func(c *column, r *Row) { c.textOrNull(r.Previous) })
+	putFormer       = each(func(c *column, r *Row) { c.textOrNull(r.Former) })
+	putRefreshFrom  = each(func(c *column, r *Row) { c.integerOrNull(r.RefreshFrom) })
 	putSourceFile   = eachText(func(r *Row) string { return r.SourceFile })
 	putSourceColumn = eachText(func(r *Row) string { return r.SourceColumn })
+	putSourceRow    = each(func(c *column, r *Row) { c.integerOrNull(r.SourceRow) })
+	putMappedAt     = each(func(c *column, r *Row) { c.integer(r.MappedAt) })
 )
 
 // eachText is eachWord for a field, which is null when it is empty.
 func eachText(field func(*Row) string) put {
 	return eachWord(field, func(r *Row) (string, bool) { return field(r), field(r) != "" })
-}
-
-func putID(c *column, rows []Row) {
-	for i := range rows {
-		if r := &rows[i]; r.HasID {
-			c.text(r.ID)
-		} else {
-			c.null()
-		}
-	}
 }
 
 // contractColumns returns the columns of a dataset but for the kept ones.
