@@ -62,6 +62,10 @@
 // the cursor of the last part that was sealed; what came after it is read, asked and written again. When
 // something fails, what comes before it in the input is sealed and what comes after it is dropped.
 //
+// While a part is sealed nothing is written, and asking goes on, three times as many chunks ahead as there are requests at
+// once. But no more than PartRows identities, and those of the requests at once, are ever asked and in no sealed part:
+// that is what a crash costs.
+//
 // # Decisions
 //
 // Normalizing and packing share a goroutine: they cost less than what joins and writes a row, so a stage more would

@@ -151,6 +151,9 @@ func (p *packer) send() error {
 	if len(c.asks.IDs) == 0 {
 		close(c.done)
 	} else {
+		if err := p.unsaved.Acquire(p.reading, int64(len(c.asks.IDs))); err != nil {
+			return context.Cause(p.reading)
+		}
 		select {
 		case p.asks <- c:
 		case <-p.reading.Done():

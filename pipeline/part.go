@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/axiomhq/hyperloglog"
+	"golang.org/x/sync/semaphore"
 
 	"mapper/sinks"
 )
@@ -24,10 +25,11 @@ type writer interface {
 // partWriter writes rows into parts and counts what they hold. Its first error is its last: nothing can be
 // sealed after it.
 type partWriter struct {
-	opts   Options
-	w      writer
-	sealed func(context.Context, Part) error
-	ctx    context.Context // of the parts, which outlives that of reading
+	opts    Options
+	unsaved *semaphore.Weighted // of stages
+	w       writer
+	sealed  func(context.Context, Part) error
+	ctx     context.Context // of the parts, which outlives that of reading
 
 	n            int    // the open part, or the next one
 	open         bool   // something has been read for part n
@@ -59,7 +61,7 @@ type partWriter struct {
 
 func newPartWriter(ctx context.Context, s *stages, last Part, w writer, sealed func(context.Context, Part) error) (*partWriter, error) {
 	opts := s.opts
-	p := &partWriter{ctx: ctx, opts: opts, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: s.usage, sketch: hyperloglog.New()}
+	p := &partWriter{ctx: ctx, opts: opts, unsaved: s.unsaved, w: w, sealed: sealed, n: last.N + 1, cursor: last.Cursor, usage: s.usage, sketch: hyperloglog.New()}
 	if len(last.Sketch) > 0 {
 		if err := p.sketch.UnmarshalBinary(last.Sketch); err != nil {
 			return nil, err
@@ -147,6 +149,7 @@ func (p *partWriter) seal(done bool) error {
 	if err := p.sealed(p.ctx, part); err != nil {
 		return p.fail(err)
 	}
+	p.unsaved.Release(p.asked)
 	p.opts.Progress.Parts.Add(1)
 	p.n++
 	p.reset()

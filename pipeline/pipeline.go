@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -230,7 +231,8 @@ func Run(ctx context.Context, inputs []Input, last Part, mapper Mapper, w *sinks
 		opts:    opts,
 		budget:  semaphore.NewWeighted(opts.Memory),
 		asks:    make(chan *chunk),
-		ordered: make(chan *chunk, opts.MaxInFlight),
+		ordered: make(chan *chunk, windowOver*opts.MaxInFlight),
+		unsaved: semaphore.NewWeighted(unsaved(opts, inputs)),
 		stop:    stopReading,
 		usage:   opts.Usage(), // before anything is asked
 	}
@@ -259,9 +261,25 @@ type stages struct {
 	spare   sync.Pool           // chunks that are done with
 	asks    chan *chunk         // chunks to ask
 	ordered chan *chunk         // the same chunks, in source order
+	unsaved *semaphore.Weighted // identities asked whose answers are in no sealed part: those that a crash makes be asked again
 	stop    context.CancelCauseFunc
 	usage   Usage // of the client before this Run
 	readErr error // why reading ended; set before ordered is closed
+}
+
+// windowOver is how many times as many chunks as requests at once may be between asking and writing. While a part is sealed
+// nothing is written, and requests are to go on meanwhile.
+const windowOver = 3
+
+// unsaved is how many identities may be asked and not be in a sealed part yet, which is what a crash makes be asked again:
+// those of a part, of the requests at once, and of one chunk more. With less, a part that waits for one more row to be
+// sealed could wait for ever: a chunk may be a line with many identifiers.
+func unsaved(opts Options, inputs []Input) int64 {
+	chunk := opts.MaxBatch
+	for i := range inputs {
+		chunk = max(chunk, len(inputs[i].Identifiers))
+	}
+	return min(opts.PartRows, math.MaxInt64/2) + int64(opts.MaxInFlight+1)*int64(chunk)
 }
 
 // ask asks chunk after chunk. A failure belongs to its chunk: the rows before it are still good.

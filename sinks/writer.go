@@ -164,7 +164,7 @@ func (w *Writer) Memory() int64 {
 }
 
 // Seal finishes the part and publishes its files, on disk and whole, in the order of [Datasets]; those
-// without a row are not there. When publishing one fails after another was published, the error names the
+// without a row are not there. When publishing one fails and another was published, the error names the
 // latter: nothing refers to it, so it does no harm.
 func (w *Writer) Seal() ([]File, error) {
 	if err := w.ready(); err != nil {
@@ -173,17 +173,10 @@ func (w *Writer) Seal() ([]File, error) {
 	if w.err = w.finish(); w.err != nil {
 		return nil, w.err
 	}
-	var files []File
-	for _, t := range w.tables() {
-		if t.file == nil {
-			continue
-		}
-		f, err := t.publish()
-		if err != nil {
-			w.err = strays(err, files)
-			return nil, w.err
-		}
-		files = append(files, f)
+	files, err := w.publish()
+	if err != nil {
+		w.err = strays(err, files)
+		return nil, w.err
 	}
 	w.close()
 	return files, nil
@@ -205,6 +198,21 @@ func (w *Writer) finish() error {
 		}
 	}
 	return nil
+}
+
+// publish makes the files visible, side by side: each waits for the storage more than once. It returns those that are.
+func (w *Writer) publish() ([]File, error) {
+	var files [3]File
+	var errs [3]error
+	var all sync.WaitGroup
+	for i, t := range w.tables() {
+		if t.file != nil {
+			all.Go(func() { files[i], errs[i] = t.publish() })
+		}
+	}
+	all.Wait()
+	published := slices.DeleteFunc(files[:], func(f File) bool { return f.Path == "" })
+	return published, errors.Join(errs[:]...)
 }
 
 func (w *Writer) writeRefresh() error {

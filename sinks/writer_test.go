@@ -189,8 +189,8 @@ func TestNoFolder(t *testing.T) {
 	checkEnded(t, f, w, err)
 }
 
-// TestPublishFails: the temporary file of unmapped is gone when it is to be published, after mapped has been.
-// The error names the file that is there now for nobody.
+// TestPublishFails: the temporary file of unmapped is gone when it is to be published. The error names the files that are
+// there now for nobody.
 func TestPublishFails(t *testing.T) {
 	f := newFolder(t)
 	w := newWriter(t, f, Options{})
@@ -210,15 +210,16 @@ func TestPublishFails(t *testing.T) {
 	}
 	files, err := w.Seal()
 	if len(files) > 0 || !errors.Is(err, fs.ErrNotExist) ||
-		!strings.Contains(err.Error(), "unmapped/run=r1/part-0-0-") || !strings.Contains(err.Error(), "; mapped/run=r1/part-0-0-") {
+		!strings.Contains(err.Error(), "unmapped/run=r1/part-0-0-") ||
+		!strings.Contains(err.Error(), "; mapped/run=r1/part-0-0-") || !strings.Contains(err.Error(), "; refresh_from/run=r1/part-0-0-") {
 		t.Errorf("Seal returned %v, %v", files, err)
 	}
 	if err := w.Abort(); err != nil {
 		t.Error(err)
 	}
 	left := f.files(t)
-	if len(left) != 1 || !strings.HasPrefix(left[0], "mapped/run=r1/part-0-0-") {
-		t.Errorf("left are %v, want the file of mapped alone", left)
+	if len(left) != 2 || !strings.HasPrefix(left[0], "mapped/run=r1/part-0-0-") || !strings.HasPrefix(left[1], "refresh_from/run=r1/part-0-0-") {
+		t.Errorf("left are %v, want the files of mapped and refresh_from alone", left)
 	}
 }
 
