@@ -42,7 +42,7 @@ func (r *recent) question(id *normalize.ID, knownUIDs []byte) question {
 
 // newRecent returns a memory for size identities, a power of two, at most 2^20.
 func newRecent(size int) *recent {
-	return &recent{seed: maphash.MakeSeed(), ring: make([]question, size), table: make([]uint32, 4*size), place: bits.TrailingZeros(uint(size))}
+	return &recent{seed: maphash.MakeSeed(), ring: make([]question, size), table: make([]uint32, 8*size), place: bits.TrailingZeros(uint(size))}
 }
 
 // hash is what find and add want to know of an identity. It asks no memory.
