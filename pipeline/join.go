@@ -132,12 +132,12 @@ func (j *joiner) row(c *chunk, r *row, b *batch) error {
 	if r.outcome == empty {
 		return nil
 	}
-	j.out = j.part.room()
+	j.out = j.part.block.room()
 	out := j.out
 	out.SourceFile = b.input.Source.Object.URI
 	out.SourceRow = b.rowNumber(int(r.index))
 	out.Kept, out.KeptRow = b.kept, int(r.index)
-	j.part.setID(b.id(int(r.index)))
+	j.part.block.setID(b.id(int(r.index)))
 	if r.outcome == malformed {
 		return j.writeMalformed(b.malformed[r.ref])
 	}

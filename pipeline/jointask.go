@@ -20,7 +20,7 @@ func (j *joiner) task(c *chunk, r *row, tasks *Tasks) error {
 	if err := j.part.beginTask(t, j.inputs); err != nil || t.Do == Blank {
 		return err
 	}
-	j.out = j.part.room()
+	j.out = j.part.block.room()
 	j.describe(t)
 	j.out.Kept, j.out.KeptRow = tasks.Kept, t.KeptRow
 	switch t.Do {

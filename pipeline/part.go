@@ -51,10 +51,7 @@ type partWriter struct {
 	sketch       *hyperloglog.Sketch
 	lines        int64 // that progress has not been told of
 
-	block   [sinks.BlockRows]sinks.Row // the first pending are mapped rows that are not written yet, the next is lent
-	ids     [sinks.BlockRows][]byte    // memory for the keys of the rows of block
-	pending int
-	idBytes int // of ids that have been set since the last flush
+	block block // the rows that are mapped and not written yet
 
 	err error
 }

@@ -110,7 +110,7 @@ func (p *partWriter) beginTask(t *Task, inputs []Input) error {
 
 // makeRoom sees to it that a part is open and not full.
 func (p *partWriter) makeRoom() error {
-	if p.open && p.w.Rows()+int64(p.pending) >= p.opts.PartRows {
+	if p.open && p.w.Rows()+int64(p.block.pending) >= p.opts.PartRows {
 		if err := p.seal(false); err != nil {
 			return err
 		}
@@ -185,21 +185,10 @@ func (p *partWriter) repeat(r *row, id *normalize.ID, input int, number int64) {
 	}
 }
 
-// room lends a row to fill in. It is the same one until it is mapped, or the part flushed.
-func (p *partWriter) room() *sinks.Row { return &p.block[p.pending] }
-
-// setID gives the row that is lent the caller's key, if there is one, of which it keeps a copy.
-func (p *partWriter) setID(id []byte, ok bool) {
-	out, kept := p.room(), &p.ids[p.pending]
-	*kept = append((*kept)[:0], id...)
-	out.ID, out.HasID = *kept, ok
-	p.idBytes += len(id)
-}
-
-// mapped takes the row that is lent as mapped. It is written with others, before the part is flushed at the latest.
+// mapped takes the row that the block lends as mapped. It is written with others, when the part is flushed at the latest.
 func (p *partWriter) mapped() error {
 	p.in.Mapped++
-	if p.pending++; p.pending < len(p.block) && p.idBytes < maxPendingIDs {
+	if !p.block.take() {
 		return nil
 	}
 	return p.flush()
@@ -208,29 +197,20 @@ func (p *partWriter) mapped() error {
 // flush writes the rows that are pending. Nothing that they refer to is needed any more.
 func (p *partWriter) flush() error {
 	p.opts.Progress.Lines.Add(p.lines)
-	p.opts.Progress.Mapped.Add(int64(p.pending))
-	rows := p.block[:p.pending]
-	p.lines, p.pending = 0, 0
+	p.lines = 0
+	rows := p.block.taken()
+	p.opts.Progress.Mapped.Add(int64(len(rows)))
 	var err error
 	if len(rows) > 0 {
 		err = p.fail(p.w.Mapped(rows))
 	}
-	for i := range p.block {
-		p.block[i].Kept = nil // it may be large
-	}
-	if p.idBytes >= maxPendingIDs {
-		p.ids = [len(p.ids)][]byte{}
-	}
-	p.idBytes = 0
+	p.block.empty()
 	return err
 }
 
-// maxPendingIDs is from how many bytes on the keys of pending rows are not kept in memory: keys may be of any length.
-const maxPendingIDs = 64 << 10
-
-// unmapped writes the row that is lent.
+// unmapped writes the row that the block lends.
 func (p *partWriter) unmapped() error {
-	out := p.room()
+	out := p.block.room()
 	p.in.unmapped[out.Reason]++
 	if out.Reason == sinks.ReasonInvalidIdentifier || out.Reason == sinks.ReasonInvalidRow {
 		p.invalid++
@@ -248,7 +228,7 @@ func (p *partWriter) unmapped() error {
 		}
 	}
 	*count++
-	return p.fail(p.w.Unmapped(p.block[p.pending:][:1]))
+	return p.fail(p.w.Unmapped(p.block.lent()))
 }
 
 // totals returns what the part has counted beside its lines.
