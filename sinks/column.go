@@ -90,9 +90,7 @@ func (c *column) textOrNull(v []byte) {
 func (c *column) words(v string, n int) {
 	c.dict.add(v, n)
 	if c.nullable {
-		for row := c.rows; row < c.rows+n; row++ {
-			c.present[row>>3] |= 1 << (row & 7)
-		}
+		setBits(c.present, c.rows, n)
 	}
 	c.rows += n
 }

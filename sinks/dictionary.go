@@ -14,21 +14,22 @@ type dictionary struct {
 	last      string // most rows have the value of the row before
 	lastIndex uint32
 
-	indices []uint32
+	indices []run    // of the rows of the open page
+	loose   []uint32 // memory for encoding them
 }
 
-func newDictionary() *dictionary {
-	return &dictionary{index: make(map[string]uint32), indices: make([]uint32, 0, pageRows)}
-}
+func newDictionary() *dictionary { return &dictionary{index: make(map[string]uint32)} }
 
 // add appends n rows of one value.
 func (d *dictionary) add(v string, n int) {
 	if v != d.last || len(d.index) == 0 {
 		d.last, d.lastIndex = v, d.find(v)
 	}
-	for range n {
-		d.indices = append(d.indices, d.lastIndex)
+	if last := len(d.indices) - 1; last >= 0 && d.indices[last].value == d.lastIndex {
+		d.indices[last].count += uint32(n)
+		return
 	}
+	d.indices = append(d.indices, run{d.lastIndex, uint32(n)})
 }
 
 func (d *dictionary) find(v string) uint32 {
@@ -45,7 +46,7 @@ func (d *dictionary) find(v string) uint32 {
 // encoding. It forgets them. Later pages may be wider, as the dictionary grows.
 func (d *dictionary) appendPage(dst []byte) []byte {
 	width := max(1, bits.Len(uint(len(d.index)-1))) // not every reader knows what to do with a width of 0
-	dst = appendHybrid(append(dst, byte(width)), d.indices, width)
+	dst, d.loose = appendHybrid(append(dst, byte(width)), d.indices, width, d.loose)
 	d.indices = d.indices[:0]
 	return dst
 }
@@ -60,5 +61,5 @@ func (d *dictionary) reset() {
 // held returns how many bytes are in memory for the open row group.
 func (d *dictionary) held() int64 {
 	const entry = 32 // of the map: the string's header, the index, and what the map leaves free
-	return int64(len(d.plain)) + int64(len(d.index))*entry + int64(len(d.indices))*4
+	return int64(len(d.plain)) + int64(len(d.index))*entry + int64(len(d.indices))*8 + int64(cap(d.loose))*4
 }

@@ -6,27 +6,31 @@ import "encoding/binary"
 // each behind a varint. An even one, count<<1, is followed by one value in as few whole bytes as hold the
 // width; an odd one, groups<<1|1, by groups of eight values packed from the lowest bit up.
 
+// run is a value and how many rows in a row have it. Runs next to each other have different values.
+type run struct{ value, count uint32 }
+
 // shortestRun is from how many equal values on a run length is shorter than packing them.
 const shortestRun = 8
 
-// appendHybrid appends values, each less than 1<<width. The last run is padded with zeros to a group.
-func appendHybrid(dst []byte, values []uint32, width int) []byte {
-	packed := 0 // values before this are written
-	for i := 0; i < len(values); {
-		run := 1
-		for i+run < len(values) && values[i+run] == values[i] {
-			run++
-		}
+// appendHybrid appends runs of values, each less than 1<<width. The last group is padded with zeros. Values too few for a
+// run length go through loose, memory that is handed back to be used again.
+func appendHybrid(dst []byte, runs []run, width int, loose []uint32) ([]byte, []uint32) {
+	loose = loose[:0]
+	for _, r := range runs {
+		n := r.count
 		// The values before the run are packed in whole groups, so they borrow from it.
-		borrowed := (packed - i) & 7
-		if run-borrowed >= shortestRun {
-			dst = appendPacked(dst, values[packed:i+borrowed], width)
-			dst = appendRun(dst, values[i], run-borrowed, width)
-			packed = i + run
+		for ; n > 0 && len(loose)%8 != 0; n-- {
+			loose = append(loose, r.value)
 		}
-		i += run
+		if n >= shortestRun {
+			dst = appendRun(appendPacked(dst, loose, width), r.value, int(n), width)
+			loose, n = loose[:0], 0
+		}
+		for ; n > 0; n-- {
+			loose = append(loose, r.value)
+		}
 	}
-	return appendPacked(dst, values[packed:], width)
+	return appendPacked(dst, loose, width), loose
 }
 
 func appendRun(dst []byte, value uint32, count, width int) []byte {
@@ -59,6 +63,19 @@ func appendPacked(dst []byte, values []uint32, width int) []byte {
 		bits >>= 8
 	}
 	return dst
+}
+
+// setBits sets n bits from one on; from the lowest bit of a byte up, as they stand in definition levels.
+func setBits(bits []byte, from, n int) {
+	for ; n > 0 && from&7 != 0; from, n = from+1, n-1 {
+		bits[from>>3] |= 1 << (from & 7)
+	}
+	for ; n >= 8; from, n = from+8, n-8 {
+		bits[from>>3] = 0xff
+	}
+	for ; n > 0; from, n = from+1, n-1 {
+		bits[from>>3] |= 1 << (from & 7)
+	}
 }
 
 // levelsRoom is what putLevels needs at most for a page of that many rows.

@@ -23,9 +23,23 @@ func decodeHybrid(t testing.TB, data []byte, width int) []uint32 {
 	return decoded
 }
 
+// hybrid encodes values one by one.
+func hybrid(values []uint32, width int) []byte {
+	var runs []run
+	for _, v := range values {
+		if last := len(runs) - 1; last >= 0 && runs[last].value == v {
+			runs[last].count++
+		} else {
+			runs = append(runs, run{v, 1})
+		}
+	}
+	data, _ := appendHybrid(nil, runs, width, nil)
+	return data
+}
+
 func checkHybrid(t testing.TB, values []uint32, width int) {
 	t.Helper()
-	data := appendHybrid(nil, values, width)
+	data := hybrid(values, width)
 	if len(values) == 0 {
 		if len(data) != 0 {
 			t.Fatalf("no values are %x", data)
@@ -60,7 +74,7 @@ func TestHybrid(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := appendHybrid(nil, tt.values, tt.width); !bytes.Equal(got, tt.want) {
+			if got := hybrid(tt.values, tt.width); !bytes.Equal(got, tt.want) {
 				t.Errorf("got %08b, want %08b", got, tt.want)
 			}
 			checkHybrid(t, tt.values, tt.width)
@@ -83,6 +97,21 @@ func FuzzHybrid(f *testing.F) {
 		}
 		checkHybrid(t, values, width)
 	})
+}
+
+func TestSetBits(t *testing.T) {
+	for from := range 20 {
+		for n := range 40 {
+			got := []byte{1, 0, 0, 0x40, 0, 0, 0, 0, 0x80}
+			want := bytes.Clone(got)
+			for i := from; i < from+n; i++ {
+				want[i/8] |= 1 << (i % 8)
+			}
+			if setBits(got, from, n); !bytes.Equal(got, want) {
+				t.Errorf("%d bits from %d on are %08b, want %08b", n, from, got, want)
+			}
+		}
+	}
 }
 
 func TestLevels(t *testing.T) {
