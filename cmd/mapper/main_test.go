@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"os"
@@ -59,13 +60,17 @@ func startOperator(tb testing.TB, args ...string) *operator {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.Stderr = os.Stderr
+	var said bytes.Buffer
+	c.Stderr = &said
 	if err := c.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		_ = c.Process.Signal(os.Interrupt)
 		_ = c.Wait()
+		if tb.Failed() {
+			tb.Logf("the sandbox said:\n%s", said.Bytes())
+		}
 	})
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
