@@ -105,11 +105,20 @@ func (c *chunk) letGo() {
 	c.segments = c.segments[:0]
 }
 
-// weight is what the chunk costs of the byte budget: its rows, its identities, and the answers to come, at 44
-// characters for a raw UID and a previous one each, and some for the rest of the reply.
+// What an identity costs, an answer, and the texts of one: at 44 characters for a raw UID and a previous one each, and some
+// for the rest of the reply.
+const identityBytes, answerBytes, textBytes = 33, 48, 128
+
+// weight is what the chunk costs of the byte budget: its rows, its identities, and the answers to come.
 func (c *chunk) weight() int64 {
-	const identity, answer, texts = 33, 48, 128
-	return c.rowBytes + int64(len(c.suppressed))*identity + int64(len(c.asks.IDs))*(identity+answer+texts) + int64(len(c.asks.text))
+	return c.rowBytes + int64(len(c.suppressed))*identityBytes + int64(len(c.asks.IDs))*(identityBytes+answerBytes+textBytes) + int64(len(c.asks.text))
+}
+
+// kept is what the chunk holds in memory for its next use. That is to be about what it costs: chunks of many rows, of many
+// identities and of large replies may follow each other, and each chunk would in time hold enough for all of them.
+func (c *chunk) kept() int64 {
+	return int64(cap(c.rows))*rowBytes + int64(cap(c.suppressed)+cap(c.asks.IDs))*identityBytes + int64(cap(c.answers.Items))*answerBytes +
+		int64(cap(c.asks.text)+cap(c.answers.Text))
 }
 
 // isFull says whether a row that adds fresh identities has to go into the next chunk.

@@ -52,7 +52,7 @@
 //
 // Chunks on the way hold shares of one byte budget, from being read to being written, and so do tasks; what a merge
 // keeps of what it is told is its own affair. When it is spent, reading
-// waits; nothing else does. Behind it come the answers to the identities asked last, of fixed size, and the
+// waits; nothing else does. (It also waits when too much is asked and not sealed, see Delivery.) Behind it come the answers to the identities asked last, of fixed size, and the
 // open part, which is sealed when it holds PartBytes.
 //
 // # Delivery
@@ -62,9 +62,10 @@
 // the cursor of the last part that was sealed; what came after it is read, asked and written again. When
 // something fails, what comes before it in the input is sealed and what comes after it is dropped.
 //
-// While a part is sealed nothing is written, and asking goes on, three times as many chunks ahead as there are requests at
-// once. But no more than PartRows identities, and those of the requests at once, are ever asked and in no sealed part:
-// that is what a crash costs.
+// While a part is sealed nothing is written, and asking goes on: up to three times as many chunks ahead as there are
+// requests at once, as far as the byte budget has room. But no more than PartRows identities, and those of MaxInFlight + 1
+// requests, are ever asked and in no sealed part. That is what a crash makes be asked again, beside identities of sealed
+// parts that come once more in what is left: those asked last are forgotten with the process.
 //
 // # Decisions
 //

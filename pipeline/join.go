@@ -20,7 +20,9 @@ func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.W
 		return err
 	}
 	cause := j.chunks(ctx)
-	if cause == nil {
+	if cause != nil {
+		s.stop(cause) // before the last part is sealed, which takes its time: nothing more is to be asked in vain
+	} else {
 		cause = s.readErr
 	}
 	if cause == nil {
@@ -69,7 +71,9 @@ func (j *joiner) chunks(ctx context.Context) error {
 		j.remember(c)
 		c.letGo()
 		j.budget.Release(c.held)
-		j.spare.Put(c)
+		if c.kept() <= 2*c.weight() {
+			j.spare.Put(c)
+		}
 	}
 }
 

@@ -136,8 +136,8 @@ func (p *packer) ask(id *normalize.ID, knownUIDs []byte, hash uint64) (number ui
 	return p.recent.add(id, knownUIDs, hash)
 }
 
-// send hands the chunk on and begins the next one. It waits for room in the byte budget: back-pressure ends
-// here, and a full reorder window only stops reading.
+// send hands the chunk on and begins the next one. It waits for room in the byte budget, and until
+// few enough identities are in no sealed part: back-pressure ends here, and a full reorder window only stops reading.
 func (p *packer) send() error {
 	c := p.chunk
 	if len(c.rows) == 0 {

@@ -267,19 +267,20 @@ type stages struct {
 	readErr error // why reading ended; set before ordered is closed
 }
 
-// windowOver is how many times as many chunks as requests at once may be between asking and writing. While a part is sealed
-// nothing is written, and requests are to go on meanwhile.
+// windowOver is how many times as many chunks as requests at once may be between asking and writing, where the byte budget
+// and the part have room for them. While a part is sealed nothing is written, and requests are to go on meanwhile.
 const windowOver = 3
 
 // unsaved is how many identities may be asked and not be in a sealed part yet, which is what a crash makes be asked again:
-// those of a part, of the requests at once, and of one chunk more. With less, a part that waits for one more row to be
-// sealed could wait for ever: a chunk may be a line with many identifiers.
+// those of a part, and of one chunk more than there are requests at once. With less than a part, a line and a chunk, a part
+// that lacks one row could wait for it until it is old, and with less than a chunk, which may be a line with many
+// identifiers, asking would wait for ever. The rest keeps all requests busy.
 func unsaved(opts Options, inputs []Input) int64 {
 	chunk := opts.MaxBatch
 	for i := range inputs {
 		chunk = max(chunk, len(inputs[i].Identifiers))
 	}
-	return min(opts.PartRows, math.MaxInt64/2) + int64(opts.MaxInFlight+1)*int64(chunk)
+	return min(max(opts.PartRows, 1), math.MaxInt64/2) + int64(opts.MaxInFlight+1)*int64(chunk)
 }
 
 // ask asks chunk after chunk. A failure belongs to its chunk: the rows before it are still good.

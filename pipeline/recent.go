@@ -12,7 +12,7 @@ import (
 // the input alone, never on timing, so the same input makes the same requests.
 //
 // Identities are numbered from 0 in the order asked. It is a ring of them and an open hash table of their places in the
-// ring; what has left the ring stays in the table as a dead entry until the next rebuild. The table is small, as every
+// ring; what has left the ring stays in the table as a dead entry until the next rebuild. An entry is small, as every
 // row looks into it at a place that no cache could guess.
 type recent struct {
 	seed  maphash.Seed // the input may hold any hash: no choice of them may make the table slow
@@ -95,8 +95,8 @@ func (r *recent) insert(n, hash uint64) {
 	r.used++
 }
 
-// rebuild drops the dead entries. It happens once for every len(ring) identities at most, so its cost for each
-// is that of inserting it once more.
+// rebuild drops the dead entries. With a table of eight times the ring it happens once for three times as many identities
+// as the ring has at most, so its cost for each is a third of inserting it once more.
 func (r *recent) rebuild() {
 	clear(r.table)
 	r.used = 0

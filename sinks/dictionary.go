@@ -15,7 +15,7 @@ type dictionary struct {
 	lastIndex uint32
 
 	indices []run    // of the rows of the open page
-	loose   []uint32 // memory for encoding them
+	loose   []uint32 // memory for encoding them, of 64 KB at most
 }
 
 func newDictionary() *dictionary { return &dictionary{index: make(map[string]uint32)} }
@@ -61,5 +61,5 @@ func (d *dictionary) reset() {
 // held returns how many bytes are in memory for the open row group.
 func (d *dictionary) held() int64 {
 	const entry = 32 // of the map: the string's header, the index, and what the map leaves free
-	return int64(len(d.plain)) + int64(len(d.index))*entry + int64(len(d.indices))*8 + int64(cap(d.loose))*4
+	return int64(len(d.plain)) + int64(len(d.index))*entry + int64(len(d.indices))*8
 }

@@ -16,7 +16,7 @@ const (
 	datasetDiff   = "diff"   // nor this, see [NewDiff]
 )
 
-// Datasets returns the names of all datasets, in the order in which a part's files are published.
+// Datasets returns the names of all datasets, in the order in which [Writer.Seal] returns a part's files.
 func Datasets() []string { return []string{DatasetMapped, DatasetUnmapped, DatasetRefreshFrom} }
 
 // PartName is what the key of a part's file says.

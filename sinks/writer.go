@@ -200,7 +200,8 @@ func (w *Writer) finish() error {
 	return nil
 }
 
-// publish makes the files visible, side by side: each waits for the storage more than once. It returns those that are.
+// publish makes the files visible, side by side: each waits for the storage more than once. It returns those that are, and
+// the first error: what goes wrong with one mostly goes wrong with all.
 func (w *Writer) publish() ([]File, error) {
 	var files [3]File
 	var errs [3]error
@@ -212,7 +213,12 @@ func (w *Writer) publish() ([]File, error) {
 	}
 	all.Wait()
 	published := slices.DeleteFunc(files[:], func(f File) bool { return f.Path == "" })
-	return published, errors.Join(errs[:]...)
+	for _, err := range errs {
+		if err != nil {
+			return published, err
+		}
+	}
+	return published, nil
 }
 
 func (w *Writer) writeRefresh() error {

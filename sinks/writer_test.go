@@ -223,6 +223,34 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
+// TestPublishFailsTwice: what goes wrong with several files is one message.
+func TestPublishFailsTwice(t *testing.T) {
+	f := newFolder(t)
+	w := newWriter(t, f, Options{})
+	rows := randomRows(rand.New(rand.NewPCG(4, 7)), 2)
+	if err := w.Begin(context.Background(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Mapped(rows[0:][:1]), w.Unmapped(rows[1:][:1])); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range f.files(t) {
+		if err := os.Remove(filepath.Join(f.path, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := w.Seal()
+	if len(files) > 0 || !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "mapped/run=r1/part-0-0-") {
+		t.Errorf("Seal returned %v, %v", files, err)
+	}
+	if err := w.Abort(); err != nil {
+		t.Error(err)
+	}
+	if left := f.files(t); len(left) != 1 || !strings.HasPrefix(left[0], "refresh_from/") {
+		t.Errorf("left are %v, want the file of refresh_from", left)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	b := newFolder(t).Bucket
 	for name, f := range map[string]func() (*Writer, error){
@@ -285,6 +313,19 @@ func TestMemory(t *testing.T) {
 	}
 	if err := w.Abort(); err != nil || w.Memory() != 0 {
 		t.Errorf("Abort returned %v, and then Memory %d", err, w.Memory())
+	}
+}
+
+// TestMemoryOfWords: words that differ from row to row leave nothing behind that counts.
+func TestMemoryOfWords(t *testing.T) {
+	w := newWriter(t, newFolder(t), Options{})
+	rows := benchRows(20_000)
+	for i := range rows {
+		rows[i].SourceColumn = []string{"email", "email_2"}[i%2]
+	}
+	writePart(t, w, 0, partRows{mapped: rows})
+	if w.Memory() != 0 {
+		t.Errorf("Memory returned %d after Seal", w.Memory())
 	}
 }
 
