@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,65 +190,51 @@ func TestNoFolder(t *testing.T) {
 	checkEnded(t, f, w, err)
 }
 
-// TestPublishFails: the temporary file of unmapped is gone when it is to be published. The error names the files that are
-// there now for nobody.
+// TestPublishFails: temporary files are gone when they are to be published. The error is one message, however many they
+// are, and names the files that are there now for nobody.
 func TestPublishFails(t *testing.T) {
-	f := newFolder(t)
-	w := newWriter(t, f, Options{})
-	rows := randomRows(rand.New(rand.NewPCG(4, 6)), 2)
-	if err := w.Begin(context.Background(), 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(w.Mapped(rows[0:][:1]), w.Unmapped(rows[1:][:1])); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range f.files(t) {
-		if strings.HasPrefix(name, "unmapped/") {
-			if err := os.Remove(filepath.Join(f.path, name)); err != nil {
+	for _, c := range []struct {
+		name       string
+		gone, left []string
+	}{
+		{"one file", []string{"unmapped/"}, []string{"mapped/", "refresh_from/"}},
+		{"two files", []string{"mapped/", "unmapped/"}, []string{"refresh_from/"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFolder(t)
+			w := newWriter(t, f, Options{})
+			rows := randomRows(rand.New(rand.NewPCG(4, 6)), 2)
+			if err := w.Begin(context.Background(), 0, 0); err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	files, err := w.Seal()
-	if len(files) > 0 || !errors.Is(err, fs.ErrNotExist) ||
-		!strings.Contains(err.Error(), "unmapped/run=r1/part-0-0-") ||
-		!strings.Contains(err.Error(), "; mapped/run=r1/part-0-0-") || !strings.Contains(err.Error(), "; refresh_from/run=r1/part-0-0-") {
-		t.Errorf("Seal returned %v, %v", files, err)
-	}
-	if err := w.Abort(); err != nil {
-		t.Error(err)
-	}
-	left := f.files(t)
-	if len(left) != 2 || !strings.HasPrefix(left[0], "mapped/run=r1/part-0-0-") || !strings.HasPrefix(left[1], "refresh_from/run=r1/part-0-0-") {
-		t.Errorf("left are %v, want the files of mapped and refresh_from alone", left)
-	}
-}
-
-// TestPublishFailsTwice: what goes wrong with several files is one message.
-func TestPublishFailsTwice(t *testing.T) {
-	f := newFolder(t)
-	w := newWriter(t, f, Options{})
-	rows := randomRows(rand.New(rand.NewPCG(4, 7)), 2)
-	if err := w.Begin(context.Background(), 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(w.Mapped(rows[0:][:1]), w.Unmapped(rows[1:][:1])); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range f.files(t) {
-		if err := os.Remove(filepath.Join(f.path, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	files, err := w.Seal()
-	if len(files) > 0 || !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "mapped/run=r1/part-0-0-") {
-		t.Errorf("Seal returned %v, %v", files, err)
-	}
-	if err := w.Abort(); err != nil {
-		t.Error(err)
-	}
-	if left := f.files(t); len(left) != 1 || !strings.HasPrefix(left[0], "refresh_from/") {
-		t.Errorf("left are %v, want the file of refresh_from", left)
+			if err := errors.Join(w.Mapped(rows[0:][:1]), w.Unmapped(rows[1:][:1])); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range f.files(t) {
+				if slices.ContainsFunc(c.gone, func(folder string) bool { return strings.HasPrefix(name, folder) }) {
+					if err := os.Remove(filepath.Join(f.path, name)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			files, err := w.Seal()
+			if len(files) > 0 || !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\n") ||
+				!strings.Contains(err.Error(), c.gone[0]+"run=r1/part-0-0-") {
+				t.Errorf("Seal returned %v, %v", files, err)
+			}
+			if err := w.Abort(); err != nil {
+				t.Error(err)
+			}
+			left := f.files(t)
+			if len(left) != len(c.left) {
+				t.Fatalf("left are %v", left)
+			}
+			for i, folder := range c.left {
+				if name := folder + "run=r1/part-0-0-"; !strings.HasPrefix(left[i], name) || !strings.Contains(err.Error(), "; "+name) {
+					t.Errorf("left are %v, and the error is %v", left, err)
+				}
+			}
+		})
 	}
 }
 
