@@ -114,9 +114,9 @@ func (c *chunk) weight() int64 {
 	return c.rowBytes + int64(len(c.suppressed))*identityBytes + int64(len(c.asks.IDs))*(identityBytes+answerBytes+textBytes) + int64(len(c.asks.text))
 }
 
-// kept is what the chunk holds in memory for its next use. That is to be about what it costs: chunks of many rows, of many
+// memory is what the chunk holds for its next use. That is to be about what it costs: chunks of many rows, of many
 // identities and of large replies may follow each other, and each chunk would in time hold enough for all of them.
-func (c *chunk) kept() int64 {
+func (c *chunk) memory() int64 {
 	return int64(cap(c.rows))*rowBytes + int64(cap(c.suppressed)+cap(c.asks.IDs))*identityBytes + int64(cap(c.answers.Items))*answerBytes +
 		int64(cap(c.asks.text)+cap(c.answers.Text))
 }

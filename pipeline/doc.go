@@ -51,9 +51,9 @@
 // # Memory
 //
 // Chunks on the way hold shares of one byte budget, from being read to being written, and so do tasks; what a merge
-// keeps of what it is told is its own affair. When it is spent, reading
-// waits; nothing else does. (It also waits when too much is asked and not sealed, see Delivery.) Behind it come the answers to the identities asked last, of fixed size, and the
-// open part, which is sealed when it holds PartBytes.
+// keeps of what it is told is its own affair. When it is spent, reading waits; nothing else does. (It also waits when too
+// much is asked and not sealed, see Delivery.) Behind it come the answers to the identities asked last, of fixed size, and
+// the open part, which is sealed when it holds PartBytes.
 //
 // # Delivery
 //

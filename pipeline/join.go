@@ -71,7 +71,7 @@ func (j *joiner) chunks(ctx context.Context) error {
 		j.remember(c)
 		c.letGo()
 		j.budget.Release(c.held)
-		if c.kept() <= 2*c.weight() {
+		if c.memory() <= 2*c.weight() {
 			j.spare.Put(c)
 		}
 	}

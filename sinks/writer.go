@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -200,25 +201,27 @@ func (w *Writer) finish() error {
 	return nil
 }
 
-// publish makes the files visible, side by side: each waits for the storage more than once. It returns those that are, and
-// the first error: what goes wrong with one mostly goes wrong with all.
+// publish makes the files visible. It returns those that are, and the first error: what goes wrong with one mostly goes wrong with all.
 func (w *Writer) publish() ([]File, error) {
 	var files [3]File
+	errs := w.sideBySide(func(i int, t *table) (err error) {
+		if t.file != nil {
+			files[i], err = t.publish()
+		}
+		return err
+	})
+	return slices.DeleteFunc(files[:], func(f File) bool { return f.Path == "" }), cmp.Or(errs...)
+}
+
+// sideBySide does something with all tables at once, since a storage far away may take its time for each.
+func (w *Writer) sideBySide(do func(i int, t *table) error) []error {
 	var errs [3]error
 	var all sync.WaitGroup
 	for i, t := range w.tables() {
-		if t.file != nil {
-			all.Go(func() { files[i], errs[i] = t.publish() })
-		}
+		all.Go(func() { errs[i] = do(i, t) })
 	}
 	all.Wait()
-	published := slices.DeleteFunc(files[:], func(f File) bool { return f.Path == "" })
-	for _, err := range errs {
-		if err != nil {
-			return published, err
-		}
-	}
-	return published, nil
+	return errs[:]
 }
 
 func (w *Writer) writeRefresh() error {
@@ -252,15 +255,9 @@ func strays(err error, published []File) error {
 // Abort drops the open part, if there is one, and leaves nothing of it. A part may then be begun, whatever
 // ended this one.
 func (w *Writer) Abort() error {
-	// Side by side, since a storage far away may take its time for each.
-	var errs [3]error
-	var all sync.WaitGroup
-	for i, t := range w.tables() {
-		all.Go(func() { errs[i] = t.abort() })
-	}
-	all.Wait()
+	errs := w.sideBySide(func(_ int, t *table) error { return t.abort() })
 	w.close()
-	return errors.Join(errs[:]...)
+	return errors.Join(errs...)
 }
 
 func (w *Writer) close() {
