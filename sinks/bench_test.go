@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -229,36 +228,4 @@ func benchmarkFloor(b *testing.B, add func(dst []byte, r *Row) []byte) {
 func seekStart(f *os.File) error {
 	_, err := f.Seek(0, io.SeekStart)
 	return err
-}
-
-// BenchmarkSort sorts the refresh rows of a part, with the time of the library's sort to compare it with.
-func BenchmarkSort(b *testing.B) {
-	rows := newRefreshRows()
-	r := benchRows(1)[0]
-	random := rand.New(rand.NewPCG(3, 4))
-	for i := range benchPart {
-		binary.LittleEndian.PutUint64(r.Identity.Hash[:], random.Uint64())
-		r.RefreshFrom = int64(1 + i%30)
-		rows.add(&r)
-	}
-	perRow := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchPart, "ns/row")
-	}
-	b.Run("own", func(b *testing.B) {
-		for b.Loop() {
-			rows.sort()
-		}
-		perRow(b)
-	})
-	b.Run("library", func(b *testing.B) {
-		rows.sort()
-		keys := slices.Clone(rows.keys)
-		for b.Loop() {
-			b.StopTimer()
-			random.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-			b.StartTimer()
-			slices.SortFunc(keys, rows.compare)
-		}
-		perRow(b)
-	})
 }

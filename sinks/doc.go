@@ -13,9 +13,8 @@
 // # Guarantees
 //
 // Rows of mapped and unmapped stand in the order in which they came. Those of refresh_from rise by
-// refresh_from, nulls last, then by the 32 bytes of the hash (which is not the order of their base64), then by
-// arrival; their row groups are small, so that the rows due on a day are a few row groups at the front. Countries
-// have no part in the order.
+// refresh_from, nulls last, and where it is the same stand in the order in which they came; their row groups are
+// small, so that the rows due on a day are a few row groups at the front.
 //
 // A file is published whole or not at all, and is on disk before [Writer.Seal] returns. Nothing a caller hands
 // over is kept after the call. A writer holds the open row group of mapped and of unmapped, 131,072 rows of
@@ -42,8 +41,8 @@
 // is 230, most of which are SHA-256, base64 and the kernel. Rows come in blocks and are appended column by column, which
 // takes a fifth less than row by row. Arrow's writers are the oracle of the tests.
 //
-// refresh_from is sorted in memory. Its rows wait in slabs, those of one refresh_from in a bin of their own, and what is
-// sorted are keys of 16 bytes: so each group fits into a cache or nearly, where it is dealt out, compared and read.
+// refresh_from is sorted in memory. Its rows wait in slabs, those of one refresh_from in a bin of their own, so that those
+// that are read one after the other lie close together.
 //
 // Arrow also computes wrong min and max for texts when the memory they lie in is used again, which hides rows
 // from readers that prune. Statistics are computed here; texts have none, as min and max of random text prune

@@ -194,12 +194,7 @@ func lacking(random *rand.Rand, rows []Row) []Row {
 // sortedForRefresh is the order that refresh_from promises, by the library's stable sort.
 func sortedForRefresh(rows []Row) []Row {
 	sorted := slices.Clone(rows)
-	slices.SortStableFunc(sorted, func(a, b Row) int {
-		if c := compareTimes(a.RefreshFrom, b.RefreshFrom); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.Identity.Hash[:], b.Identity.Hash[:])
-	})
+	slices.SortStableFunc(sorted, func(a, b Row) int { return compareTimes(a.RefreshFrom, b.RefreshFrom) })
 	return sorted
 }
 

@@ -134,7 +134,7 @@ func TestNoAsking(t *testing.T) {
 	}
 	for dataset, file := range files {
 		counts, err := recount(f.read(t, file.Path), NetworkID5, dataset)
-		if err != nil || counts.Rows != 100 || counts.MinRefreshFrom != nil || counts.Sorted != (dataset == DatasetRefreshFrom) {
+		if err != nil || counts.Rows != 100 || counts.MinRefreshFrom != nil || !counts.Sorted {
 			t.Errorf("%s: got %+v, %v", dataset, counts, err)
 		}
 		if file.MinRefreshFrom != nil || file.MaxRefreshFrom != nil || file.MinHash == "" {

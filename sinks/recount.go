@@ -1,7 +1,6 @@
 package sinks
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,8 +20,7 @@ type Counts struct {
 	MinRefreshFrom, MaxRefreshFrom *int64
 	MinHash, MaxHash               string
 
-	// Sorted says that rows rise by refresh_from, those without one last, and where it is the same do not
-	// fall by the 32 bytes of the hash. Only refresh_from has to be.
+	// Sorted says that rows do not fall by refresh_from, those without one last. Only refresh_from has to be.
 	Sorted bool
 }
 
@@ -82,8 +80,7 @@ type recounter struct {
 	in      datasets
 	bounds  bounds
 
-	lastAt   int64 // refresh_from of the row before, 0 for null
-	lastHash [32]byte
+	lastAt int64 // refresh_from of the row before, 0 for null
 }
 
 func (c *recounter) batch(b *batch) error {
@@ -116,10 +113,9 @@ func (c *recounter) identity(b *batch, i int) error {
 	if kind, ok := b.kind.text(i); ok && kind != normalize.KindEmail.String() && kind != normalize.KindPhone.String() {
 		return fmt.Errorf("identity_type: %q is no kind of identity", kind)
 	}
-	var hash [32]byte
 	if text, ok := b.hash.text(i); ok {
-		var err error
-		if hash, err = c.network.parseHash(text); err != nil {
+		hash, err := c.network.parseHash(text)
+		if err != nil {
 			return err
 		}
 		c.bounds.hash(binary.BigEndian.Uint32(hash[:]))
@@ -133,19 +129,11 @@ func (c *recounter) identity(b *batch, i int) error {
 	if ok {
 		c.bounds.refresh(at)
 	}
-	c.order(at, hash)
-	return nil
-}
-
-// order compares a row with the one before.
-func (c *recounter) order(at int64, hash [32]byte) {
-	if c.Rows > 0 {
-		byTime := compareTimes(c.lastAt, at)
-		if byTime > 0 || byTime == 0 && bytes.Compare(c.lastHash[:], hash[:]) > 0 {
-			c.Sorted = false
-		}
+	if c.Rows > 0 && compareTimes(c.lastAt, at) > 0 {
+		c.Sorted = false
 	}
-	c.lastAt, c.lastHash = at, hash
+	c.lastAt = at
+	return nil
 }
 
 // file looks at the columns reason, rejected_by and source_file, and counts the row.

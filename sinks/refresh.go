@@ -1,7 +1,9 @@
 package sinks
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"mapper/normalize"
 )
@@ -50,9 +52,7 @@ type refreshRows struct {
 
 	touched byte // keeps touch from being optimized away
 
-	keys       []refreshKey // of all rows, once they are sorted
-	scratch    []refreshKey // for sorting, and where the buckets begin and end
-	next, ends [1 << scratchBits]int32
+	sorted []place // of all rows, once they are sorted
 }
 
 func newRefreshRows() *refreshRows { return &refreshRows{number: make(map[int64]uint32)} }
@@ -141,9 +141,9 @@ func (s *refreshRows) row(at place, r *Row) {
 
 // touch reads from each of the rows. In sorted order they lie anywhere in the slabs of a bin: reading one after the other
 // waits for the memory each time. Reads that do not depend on each other wait together.
-func (s *refreshRows) touch(keys []refreshKey) {
-	for _, k := range keys {
-		b := s.at(k.place)
+func (s *refreshRows) touch(places []place) {
+	for _, p := range places {
+		b := s.at(p)
 		s.touched += b[0] ^ b[min(64, len(b)-1)] ^ b[min(refreshLen+normalize.Base64Len, len(b)-1)]
 	}
 }
@@ -158,8 +158,8 @@ func textLen(row []byte) int {
 
 // held returns how many bytes the rows take, together with what sorting them will take.
 func (s *refreshRows) held() int64 {
-	const key, time = 16, 64
-	return s.bytes + int64(s.rows)*key + int64(len(s.times))*time
+	const place, time = 8, 64
+	return s.bytes + int64(s.rows)*place + int64(len(s.times))*time
 }
 
 func (s *refreshRows) reset() {
@@ -168,5 +168,50 @@ func (s *refreshRows) reset() {
 	s.rows, s.bytes = 0, 0
 	s.times = s.times[:0]
 	clear(s.number)
-	s.keys = s.keys[:0]
+	s.sorted = s.sorted[:0]
+}
+
+// sort brings the rows into the order of (refresh_from, arrival), those without a refresh_from last: each is dealt to where
+// the next one of its refresh_from stands.
+func (s *refreshRows) sort() {
+	s.sorted = slices.Grow(s.sorted[:0], s.rows)[:s.rows]
+	next := s.starts()
+	for i, slab := range s.slabs {
+		for at := 0; at < len(slab); {
+			row := slab[at:]
+			time := binary.LittleEndian.Uint32(row[atTime:])
+			s.sorted[next[time]] = place(i)<<32 | place(at)
+			next[time]++
+			at += refreshLen + textLen(row)
+		}
+	}
+}
+
+// starts returns for each of the times where its rows begin in the sorted order.
+func (s *refreshRows) starts() []int {
+	order := make([]int, len(s.times))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return compareTimes(s.times[a].value, s.times[b].value) })
+	starts := make([]int, len(order))
+	at := 0
+	for _, time := range order {
+		starts[time] = at
+		at += s.times[time].rows
+	}
+	return starts
+}
+
+// compareTimes compares two refresh_from. 0 stands for null, which comes last.
+func compareTimes(a, b int64) int {
+	switch {
+	case a == b:
+		return 0
+	case a == 0:
+		return 1
+	case b == 0:
+		return -1
+	}
+	return cmp.Compare(a, b)
 }

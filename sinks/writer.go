@@ -232,12 +232,12 @@ func (w *Writer) writeRefresh() error {
 		return err
 	}
 	w.refresh.sort()
-	for keys := range slices.Chunk(w.refresh.keys, BlockRows) {
-		w.refresh.touch(keys)
-		for i, k := range keys {
-			w.refresh.row(k.place, &w.block[i])
+	for places := range slices.Chunk(w.refresh.sorted, BlockRows) {
+		w.refresh.touch(places)
+		for i, at := range places {
+			w.refresh.row(at, &w.block[i])
 		}
-		if err := w.refreshFrom.add(w.block[:len(keys)]); err != nil {
+		if err := w.refreshFrom.add(w.block[:len(places)]); err != nil {
 			return err
 		}
 	}
