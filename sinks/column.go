@@ -77,6 +77,15 @@ func (c *column) hex(id *normalize.ID) {
 	c.endText()
 }
 
+// texts appends n texts that stand in b as they do in a page, each behind its length.
+func (c *column) texts(b []byte, n int) {
+	c.open = append(c.open, b...)
+	c.values(n)
+	if len(c.open) >= pageBytes {
+		c.closePage()
+	}
+}
+
 // textOrNull appends a text, or a null when it is empty.
 func (c *column) textOrNull(v []byte) {
 	if len(v) == 0 {
@@ -89,16 +98,23 @@ func (c *column) textOrNull(v []byte) {
 // words appends a text n times to a column that is dictionary encoded.
 func (c *column) words(v string, n int) {
 	c.dict.add(v, n)
-	if c.nullable {
-		setBits(c.present, c.rows, n)
-	}
-	c.rows += n
+	c.values(n)
 }
 
 // integer appends a number to a column of which min and max are kept.
 func (c *column) integer(v int64) {
 	c.min, c.max = min(c.min, v), max(c.max, v)
 	c.fixed64(uint64(v))
+}
+
+// integers appends numbers of 8 bytes each, of which min and max are kept.
+func (c *column) integers(b []byte) {
+	c.open = append(c.open, b...)
+	c.values(len(b) / 8)
+	for ; len(b) > 0; b = b[8:] {
+		v := int64(binary.LittleEndian.Uint64(b))
+		c.min, c.max = min(c.min, v), max(c.max, v)
+	}
 }
 
 // integerOrNull appends a number, or a null when it is 0.
@@ -138,6 +154,14 @@ func (c *column) value() {
 		c.present[c.rows>>3] |= 1 << (c.rows & 7)
 	}
 	c.rows++
+}
+
+// values ends n rows whose values have been appended.
+func (c *column) values(n int) {
+	if c.nullable {
+		setBits(c.present, c.rows, n)
+	}
+	c.rows += n
 }
 
 // null ends a row that has no value.

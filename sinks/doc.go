@@ -41,8 +41,9 @@
 // is 230, most of which are SHA-256, base64 and the kernel. Rows come in blocks and are appended column by column, which
 // takes a fifth less than row by row. Arrow's writers are the oracle of the tests.
 //
-// refresh_from is sorted in memory. Its rows wait in slabs, those of one refresh_from in a bin of their own, so that those
-// that are read one after the other lie close together.
+// refresh_from is sorted in memory. Its rows wait encoded as they will stand in the file, in pieces of one refresh_from
+// each, which at the end are put in order and copied into pages. Batches of a few thousand rows are dealt into pieces where
+// a cache holds them: rows dealt one by one over the memory of a whole part, or sorted in it, take 80 ns more.
 //
 // Arrow also computes wrong min and max for texts when the memory they lie in is used again, which hides rows
 // from readers that prune. Statistics are computed here; texts have none, as min and max of random text prune

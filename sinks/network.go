@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 
@@ -42,6 +43,28 @@ func (n Network) identityColumns(in, nullable datasets) []columnSpec {
 		}
 	}
 	return []columnSpec{kind, {"identity_hash", random, in, nullable, putBase64}}
+}
+
+// hashCell is the length of a hash in a page, behind its own length.
+func (n Network) hashCell() int {
+	if n == NetworkID5 {
+		return 4 + hexLen
+	}
+	return 4 + normalize.Base64Len
+}
+
+// appendHashes appends the hashes of some rows as they stand in a page.
+func (n Network) appendHashes(dst []byte, all []refreshRow, rows []uint16) []byte {
+	length := uint32(n.hashCell() - 4)
+	for _, i := range rows {
+		dst = binary.LittleEndian.AppendUint32(dst, length)
+		if id := &all[i].identity; n == NetworkID5 {
+			dst = id.AppendHex(dst)
+		} else {
+			dst = id.AppendBase64(dst)
+		}
+	}
+	return dst
 }
 
 // kindOf is what rows have in common whose identity_type is the same.

@@ -13,6 +13,7 @@ type table struct {
 	dataset   string
 	columns   []*column // all, as they stand in the file
 	puts      []put
+	putCells  []func(*column, *cells)
 	kept      []keptColumn
 	layout    *layout
 	groupRows int
@@ -33,6 +34,7 @@ func newTable(dataset string, groupRows int, opts Options, press *compressor) (*
 		if i < len(specs) {
 			form = specs[i].form
 			t.puts = append(t.puts, specs[i].put)
+			t.putCells = append(t.putCells, putCells[f.Name])
 		}
 		c := newColumn(form, f.Nullable, opts.Compression.codec(form == random), press)
 		t.columns = append(t.columns, c)
@@ -56,7 +58,7 @@ func (t *table) create(ctx context.Context, b *objects.Bucket, part PartName) er
 // add appends rows, whose fields have been checked, to a part that has a file.
 func (t *table) add(rows []Row) error {
 	for len(rows) > 0 {
-		n := min(len(rows), BlockRows, t.groupRows-t.open, pageRows-t.open%pageRows)
+		n := min(len(rows), BlockRows, t.room())
 		if err := t.block(rows[:n]); err != nil {
 			return err
 		}
@@ -64,6 +66,9 @@ func (t *table) add(rows []Row) error {
 	}
 	return nil
 }
+
+// room returns how many rows there is room for in the row group and its page.
+func (t *table) room() int { return min(t.groupRows-t.open, pageRows-t.open%pageRows) }
 
 // block appends rows that have room in the row group and its page, column by column.
 func (t *table) block(rows []Row) error {
@@ -74,8 +79,27 @@ func (t *table) block(rows []Row) error {
 		return err
 	}
 	t.note(rows)
-	t.rows += int64(len(rows))
-	t.open += len(rows)
+	return t.added(len(rows))
+}
+
+// addCells appends rows of refresh_from to a part that has a file.
+func (t *table) addCells(c cells) error {
+	for c.rows > 0 {
+		these := c.take(min(c.rows, t.room()))
+		for i, put := range t.putCells {
+			put(t.columns[i], &these)
+		}
+		if err := t.added(these.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// added ends the page or the row group if the rows that have been appended fill it.
+func (t *table) added(rows int) error {
+	t.rows += int64(rows)
+	t.open += rows
 	switch {
 	case t.open == t.groupRows:
 		return t.closeGroup()

@@ -62,8 +62,7 @@ type Writer struct {
 
 	mapped, unmapped, refreshFrom *table
 
-	refresh *refreshRows   // the mapped rows of the part, to be sorted into refreshFrom
-	block   [BlockRows]Row // of refresh, on their way into refreshFrom
+	refresh *refreshRows // the mapped rows of the part, to be sorted into refreshFrom
 
 	ctx  context.Context // of the open part
 	part PartName
@@ -94,7 +93,7 @@ func New(b *objects.Bucket, run string, opts Options) (*Writer, error) {
 		return nil, err
 	}
 	return &Writer{
-		bucket: b, run: run, mapped: mapped, unmapped: unmapped, refreshFrom: refreshFrom, refresh: newRefreshRows(),
+		bucket: b, run: run, mapped: mapped, unmapped: unmapped, refreshFrom: refreshFrom, refresh: newRefreshRows(opts.Network),
 	}, nil
 }
 
@@ -157,9 +156,9 @@ func (w *Writer) ready() error {
 // Rows returns how many rows the open part has, mapped and unmapped together.
 func (w *Writer) Rows() int64 { return w.mapped.rows + w.unmapped.rows }
 
-// Memory returns how many bytes of the open part are in memory: open row groups, and the refresh rows with
-// what sorting them will take. Sealing takes up to 5 MB more. Buffers are kept for the next part, but count
-// again only when they are in use. A call looks at every column, so it is for every batch and not every row.
+// Memory returns how many bytes of the open part are in memory: open row groups, and the refresh rows. Sealing
+// takes up to 5 MB more. Buffers are kept for the next part, but count again only when they are in use. A call
+// looks at every column, so it is for every batch and not every row.
 func (w *Writer) Memory() int64 {
 	return w.mapped.held() + w.unmapped.held() + w.refreshFrom.held() + w.refresh.held()
 }
@@ -231,17 +230,12 @@ func (w *Writer) writeRefresh() error {
 	if err := w.refreshFrom.create(w.ctx, w.bucket, w.part); err != nil {
 		return err
 	}
-	w.refresh.sort()
-	for places := range slices.Chunk(w.refresh.sorted, BlockRows) {
-		w.refresh.touch(places)
-		for i, at := range places {
-			w.refresh.row(at, &w.block[i])
-		}
-		if err := w.refreshFrom.add(w.block[:len(places)]); err != nil {
+	w.refreshFrom.bounds = w.mapped.bounds // they have the same rows
+	for _, p := range w.refresh.sorted() {
+		if err := w.refreshFrom.addCells(p.cells(w.refresh.network)); err != nil {
 			return err
 		}
 	}
-	clear(w.block[:]) // which refer to the slabs
 	return nil
 }
 

@@ -286,7 +286,7 @@ func TestMemory(t *testing.T) {
 	if w.Memory() != group+refresh {
 		t.Errorf("Memory returned %d, want %d and %d", w.Memory(), group, refresh)
 	}
-	if refresh > n*130+refreshBins*slabBytes { // with room left in each open slab
+	if refresh > n*130+slabBytes { // with room left in the open slab
 		t.Errorf("a refresh row takes %d bytes", refresh/n)
 	}
 	if low, high := w.Memory()*8/10, w.Memory()*12/10+2<<20; grown < low || grown > high {
