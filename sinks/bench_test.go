@@ -50,17 +50,43 @@ func benchRows(n int) []Row {
 	return rows
 }
 
-const benchPart = 1 << 19
+// benchBlock are rows as the pipeline hands them over: a few at a time, in memory that is used for all, with raw UIDs that
+// lie in a reply. In a part all hashes differ, and are as random as real ones.
+type benchBlock struct {
+	rows []Row
+	uids []byte // of a page
+}
 
-// benchUIDs makes raw UIDs for a part, one behind the other.
-func benchUIDs() []byte {
+func newBenchBlock() *benchBlock {
 	random := rand.New(rand.NewPCG(8, 8))
-	raw := make([]byte, benchPart*33)
+	raw := make([]byte, pageRows*33)
 	for i := range raw {
 		raw[i] = byte(random.Uint32())
 	}
-	return base64.StdEncoding.AppendEncode(nil, raw)
+	return &benchBlock{benchRows(BlockRows), base64.StdEncoding.AppendEncode(nil, raw)}
 }
+
+func (b *benchBlock) uid(i uint64) []byte { return b.uids[i%pageRows*44:][:44] }
+
+// fill returns row i and those behind it, n at most.
+func (b *benchBlock) fill(i, n int) []Row {
+	rows := b.rows[:min(n, BlockRows)]
+	for at := range rows {
+		r := &rows[at]
+		random := uint64(i+at) * 0x9e3779b97f4a7c15
+		binary.LittleEndian.PutUint64(r.Identity.Hash[:], random)
+		r.Identity.Country = [2]byte{'A', 'A' + byte((i+at)*7&15)} // another one than in the row before; UID2 does not look
+		r.UID, r.Previous = b.uid(uint64(i+at)), nil
+		if random>>40%3 == 0 {
+			r.Previous = b.uid(random >> 50)
+		}
+		r.RefreshFrom = 1_790_000_000_000 + int64(random>>33%30)*86_400_000
+		r.SourceRow, r.MappedAt = int64(i+at+1), 1_790_000_000_000+int64((i+at)/5000*37)
+	}
+	return rows
+}
+
+const benchPart = 1 << 19
 
 func benchmark(b *testing.B, opts Options, add func(w *Writer, rows []Row) error) {
 	bucket, err := new(objects.Store).Bucket(context.Background(), b.TempDir())
@@ -71,7 +97,7 @@ func benchmark(b *testing.B, opts Options, add func(w *Writer, rows []Row) error
 	if err != nil {
 		b.Fatal(err)
 	}
-	rows, uids := benchRows(pageRows), benchUIDs()
+	block := newBenchBlock()
 	var cpu int64
 	seal := func() {
 		files, err := w.Seal()
@@ -92,20 +118,9 @@ func benchmark(b *testing.B, opts Options, add func(w *Writer, rows []Row) error
 		if err := w.Begin(context.Background(), 0, 0); err != nil {
 			b.Fatal(err)
 		}
-		for i := range n {
-			at := i & (len(rows) - 1)
-			r := &rows[at]
-			// All hashes and raw UIDs of a part differ, and are as random as real ones.
-			binary.LittleEndian.PutUint64(r.Identity.Hash[:], uint64(i)*0x9e3779b97f4a7c15)
-			r.Identity.Country = [2]byte{'A', 'A' + byte(i*7&15)} // another one than in the row before; UID2 does not look
-			r.UID = uids[i*44 : i*44+44]
-			if len(r.Previous) > 0 {
-				r.Previous = uids[(benchPart-1-i)*44 : (benchPart-i)*44]
-			}
-			if from := at &^ (BlockRows - 1); at == from+BlockRows-1 || i == n-1 {
-				if err := add(w, rows[from:at+1]); err != nil {
-					b.Fatal(err)
-				}
+		for i := 0; i < n; i += BlockRows {
+			if err := add(w, block.fill(i, n-i)); err != nil {
+				b.Fatal(err)
 			}
 		}
 		seal()
@@ -164,7 +179,7 @@ func BenchmarkID5(b *testing.B) {
 // texts and numbers of a row are copied once, and what has been gathered is hashed and written to a file.
 func BenchmarkStage(b *testing.B) {
 	stage := func(name string, add func(w *Writer, rows []Row) error, floor func(dst []byte, r *Row) []byte) {
-		rows := benchRows(pageRows)
+		rows := newBenchBlock().fill(0, BlockRows)
 		bytes := 0
 		for i := range rows {
 			bytes += len(floor(nil, &rows[i]))
@@ -204,7 +219,7 @@ func benchmarkFloor(b *testing.B, add func(dst []byte, r *Row) []byte) {
 		b.Fatal(err)
 	}
 	defer f.Close()
-	rows, digest := benchRows(pageRows), sha256.New()
+	block, digest := newBenchBlock(), sha256.New()
 	buf := make([]byte, 0, pageBytes)
 	flush := func() {
 		digest.Write(buf)
@@ -222,7 +237,10 @@ func benchmarkFloor(b *testing.B, add func(dst []byte, r *Row) []byte) {
 				b.Fatal(err)
 			}
 		}
-		if buf = add(buf, &rows[i&(len(rows)-1)]); len(buf) > pageBytes-1000 {
+		if i%BlockRows == 0 {
+			block.fill(i, BlockRows)
+		}
+		if buf = add(buf, &block.rows[i%BlockRows]); len(buf) > pageBytes-1000 {
 			flush()
 		}
 	}
