@@ -14,7 +14,7 @@ import (
 // join takes the chunks in source order, joins their answers to every row that asked, and writes parts. It is
 // the only user of w.
 func (s *stages) join(ctx context.Context, inputs []Input, last Part, w *sinks.Writer, sealed func(context.Context, Part) error) error {
-	j := &joiner{stages: s, inputs: inputs, known: make([]known, s.opts.Recent)}
+	j := &joiner{stages: s, inputs: inputs, known: newKnown(s.opts.Recent)}
 	var err error
 	if j.part, err = newPartWriter(ctx, s, last, w, sealed); err != nil {
 		return err
@@ -54,6 +54,17 @@ type known struct {
 	answer   client.Answer
 	text     []byte // raw UID and previous one, or the service's word
 	previous int    // where in text the previous raw UID begins
+}
+
+// newKnown returns room for n answers. Their texts lie one behind the other, as they are written one after the other;
+// longer ones get memory of their own.
+func newKnown(n int) []known {
+	const room = 96 // for two raw UIDs
+	all, texts := make([]known, n), make([]byte, n*room)
+	for i := range all {
+		all[i].text = texts[i*room : i*room : (i+1)*room]
+	}
+	return all
 }
 
 // chunks writes chunk after chunk until there is no more, or one has failed: then what comes before it is good.

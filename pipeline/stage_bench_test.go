@@ -45,7 +45,7 @@ func BenchmarkStage(b *testing.B) {
 	b.Run("join/own", func(b *testing.B) {
 		s := &stages{opts: Options{PartRows: 1 << 40}.withDefaults()}
 		sealed := func(context.Context, Part) error { return nil }
-		j := &joiner{stages: s, inputs: []Input{input}, known: make([]known, s.opts.Recent)}
+		j := &joiner{stages: s, inputs: []Input{input}, known: newKnown(s.opts.Recent)}
 		var err error
 		if j.part, err = newPartWriter(b.Context(), s, Part{}, new(nowhere), sealed); err != nil {
 			b.Fatal(err)
