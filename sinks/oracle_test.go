@@ -194,6 +194,9 @@ func TestSameAsArrow(t *testing.T) {
 		{"a page", CompressionNone, Options{}, partRows{mapped: some(pageRows)}},
 		{"pages and row groups", CompressionNone, Options{RowGroupRows: 17_000, RefreshGroupRows: 17_000},
 			partRows{mapped: some(17_010)}},
+		{"hundreds of pieces of one refresh_from", CompressionNone, Options{}, partRows{
+			mapped: set(some(36_000), func(i int, r *Row) { r.RefreshFrom, r.UID = int64(1+i/20_000), fmt.Appendf(nil, "%0300d", i) }),
+		}},
 		{"pages and row groups", CompressionZstd, Options{RowGroupRows: 17_000}, partRows{unmapped: some(17_010)}},
 		{"a page of nulls, then values", CompressionSnappy, Options{}, partRows{
 			mapped: set(some(pageRows+1), func(i int, r *Row) {

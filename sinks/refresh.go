@@ -22,12 +22,13 @@ type refreshRows struct {
 	bytes   int64 // of the slabs, with the room that is left in them
 }
 
-// A batch is full with so many rows or so many bytes of their texts. pieceRows keeps pieces small beside a slab.
+// A batch is full with so many rows or so many bytes of their texts. A piece ends with the row by which it has so many bytes
+// of raw UIDs and ids: it is to be small beside a slab and beside a page.
 const (
 	refreshBatchRows  = 4096
 	refreshBatchBytes = 256 << 10
-	pieceRows         = 128
-	slabBytes         = 256 << 10
+	pieceBytes        = 16 << 10
+	slabBytes         = 1 << 20
 )
 
 func newRefreshRows(network Network) *refreshRows {
@@ -65,7 +66,7 @@ type refreshTime struct {
 // add keeps a mapped row.
 func (s *refreshRows) add(r *Row) {
 	b := &s.batch
-	if len(b.rows) == refreshBatchRows || len(b.texts)+len(r.UID)+len(r.ID) > refreshBatchBytes {
+	if len(b.rows) == refreshBatchRows || len(b.texts) >= refreshBatchBytes {
 		s.deal()
 	}
 	row := refreshRow{identity: r.Identity, time: b.time(r.RefreshFrom), at: uint32(len(b.texts)), mappedAt: r.MappedAt}
@@ -102,12 +103,23 @@ func (s *refreshRows) deal() {
 	rows := b.order
 	for _, t := range b.times {
 		for n := t.rows; n > 0; {
-			these := rows[:min(n, pieceRows)]
+			these := b.start(rows[:n])
 			s.pieces = append(s.pieces, s.piece(t.value, these))
 			rows, n = rows[len(these):], n-len(these)
 		}
 	}
 	b.reset()
+}
+
+// start returns those of the rows that make up the next piece.
+func (b *refreshBatch) start(rows []uint16) []uint16 {
+	bytes := uint32(0)
+	for n, i := range rows {
+		if bytes += b.rows[i].uid + b.rows[i].id; bytes >= pieceBytes {
+			return rows[:n+1]
+		}
+	}
+	return rows
 }
 
 // sort sets the order of the rows: by the number of their refresh_from, and as they came.
@@ -129,6 +141,9 @@ func (b *refreshBatch) sort() {
 func (b *refreshBatch) reset() {
 	b.rows, b.texts, b.times = b.rows[:0], b.texts[:0], b.times[:0]
 	clear(b.number)
+	if cap(b.texts) > 2*refreshBatchBytes { // a huge id is not to be paid for ever after
+		b.texts = nil
+	}
 }
 
 // piece are rows of one refresh_from as they will stand in the file.
@@ -232,6 +247,7 @@ func (s *refreshRows) held() int64 {
 
 func (s *refreshRows) reset() {
 	s.batch.reset()
+	clear(s.pieces) // which refer to slabs that may be replaced
 	s.pieces, s.slabs = s.pieces[:0], s.slabs[:0]
 	s.rows, s.bytes = 0, 0
 }

@@ -166,11 +166,19 @@ func TestPages(t *testing.T) {
 		rows[i].UID = bytes.Repeat([]byte("u"), maxUID)
 	}
 	files := writePart(t, newWriter(t, f, Options{Compression: CompressionNone}), 0, partRows{mapped: rows})
-	r, err := file.NewParquetReader(bytes.NewReader(f.read(t, files[DatasetMapped].Path)))
+	checkPages(t, f.read(t, files[DatasetMapped].Path), mapped, 0, 8)
+	checkPages(t, f.read(t, files[DatasetRefreshFrom].Path), refresh, pieceBytes, 8)
+}
+
+// checkPages checks the pages of a file of TestPages. Its texts come in pieces of so many bytes and a row; uidPages is how
+// many pages current_uid has.
+func checkPages(t *testing.T, data []byte, in datasets, pieces, uidPages int) {
+	t.Helper()
+	r, err := file.NewParquetReader(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, c := range contractColumns(NetworkUID2, mapped) {
+	for i, c := range contractColumns(NetworkUID2, in) {
 		pages, err := r.RowGroup(0).GetColumnPageReader(i)
 		if err != nil {
 			t.Fatal(err)
@@ -178,14 +186,14 @@ func TestPages(t *testing.T) {
 		n, rows := 0, 0
 		for ; pages.Next(); n++ {
 			p := pages.Page()
-			if p.NumValues() > pageRows || len(p.Data()) > pageBytes+4+maxUID {
+			if p.NumValues() > pageRows || len(p.Data()) > pageBytes+pieces+4+maxUID {
 				t.Errorf("%s: page %d has %d rows and %d bytes", c.name, n, p.NumValues(), len(p.Data()))
 			}
 			if _, ok := p.(file.DataPage); ok {
 				rows += int(p.NumValues())
 			}
 		}
-		if want := map[bool]int{true: 8, false: 2}[c.name == "current_uid"]; c.form != word && n != want {
+		if want := map[bool]int{true: uidPages, false: 2}[c.name == "current_uid"]; c.form != word && n != want {
 			t.Errorf("%s: has %d pages, want %d", c.name, n, want)
 		}
 		if rows != pageRows+100 || pages.Err() != nil {

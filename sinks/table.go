@@ -13,7 +13,7 @@ type table struct {
 	dataset   string
 	columns   []*column // all, as they stand in the file
 	puts      []put
-	putCells  []func(*column, *cells)
+	putCells  []func(*column, *cells) // of refresh_from, instead of puts
 	kept      []keptColumn
 	layout    *layout
 	groupRows int
@@ -33,8 +33,11 @@ func newTable(dataset string, groupRows int, opts Options, press *compressor) (*
 		form := text
 		if i < len(specs) {
 			form = specs[i].form
-			t.puts = append(t.puts, specs[i].put)
-			t.putCells = append(t.putCells, putCells[f.Name])
+			if dataset == DatasetRefreshFrom {
+				t.putCells = append(t.putCells, putCells[f.Name])
+			} else {
+				t.puts = append(t.puts, specs[i].put)
+			}
 		}
 		c := newColumn(form, f.Nullable, opts.Compression.codec(form == random), press)
 		t.columns = append(t.columns, c)

@@ -318,7 +318,7 @@ func TestMemoryOfWords(t *testing.T) {
 
 // TestRowsAllocateNothing: once the buffers have grown, twice the rows in as many pages allocate as much.
 func TestRowsAllocateNothing(t *testing.T) {
-	rows := benchRows(1 << 10)
+	rows := benchRows(2*refreshBatchRows - BlockRows)
 	for i := range rows {
 		rows[i].Identity.Country = [2]byte{'A', 'A' + byte(i%26)}
 	}
@@ -338,7 +338,7 @@ func TestRowsAllocateNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		const n = 2 << 10
+		const n = 4 * refreshBatchRows
 		part(2 * n)
 		single := testing.AllocsPerRun(3, func() { part(n) })
 		double := testing.AllocsPerRun(3, func() { part(2 * n) })
