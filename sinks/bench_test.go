@@ -71,17 +71,18 @@ func (b *benchBlock) uid(i uint64) []byte { return b.uids[i%pageRows*44:][:44] }
 // fill returns row i and those behind it, n at most.
 func (b *benchBlock) fill(i, n int) []Row {
 	rows := b.rows[:min(n, BlockRows)]
+	answered := 1_790_000_000_000 + int64(i/5000*37)
 	for at := range rows {
 		r := &rows[at]
 		random := uint64(i+at) * 0x9e3779b97f4a7c15
 		binary.LittleEndian.PutUint64(r.Identity.Hash[:], random)
 		r.Identity.Country = [2]byte{'A', 'A' + byte((i+at)*7&15)} // another one than in the row before; UID2 does not look
 		r.UID, r.Previous = b.uid(uint64(i+at)), nil
-		if random>>40%3 == 0 {
+		if random&0xffff < 0xffff/3 {
 			r.Previous = b.uid(random >> 50)
 		}
-		r.RefreshFrom = 1_790_000_000_000 + int64(random>>33%30)*86_400_000
-		r.SourceRow, r.MappedAt = int64(i+at+1), 1_790_000_000_000+int64((i+at)/5000*37)
+		r.RefreshFrom = 1_790_000_000_000 + int64(random>>32*30>>32)*86_400_000
+		r.SourceRow, r.MappedAt = int64(i+at+1), answered
 	}
 	return rows
 }

@@ -33,6 +33,7 @@ const (
 
 func newRefreshRows(network Network) *refreshRows {
 	s := &refreshRows{network: network}
+	s.batch.rows = make([]refreshRow, 0, refreshBatchRows)
 	s.batch.number = make(map[int64]uint16)
 	return s
 }
@@ -69,14 +70,15 @@ func (s *refreshRows) add(r *Row) {
 	if len(b.rows) == refreshBatchRows || len(b.texts) >= refreshBatchBytes {
 		s.deal()
 	}
-	row := refreshRow{identity: r.Identity, time: b.time(r.RefreshFrom), at: uint32(len(b.texts)), mappedAt: r.MappedAt}
+	b.rows = b.rows[:len(b.rows)+1]
+	row := &b.rows[len(b.rows)-1]
+	*row = refreshRow{identity: r.Identity, time: b.time(r.RefreshFrom), at: uint32(len(b.texts)), mappedAt: r.MappedAt}
 	b.texts = append(binary.LittleEndian.AppendUint32(b.texts, uint32(len(r.UID))), r.UID...)
 	row.uid = uint32(len(b.texts)) - row.at
 	if r.HasID { // an empty id is not a null
 		b.texts = append(binary.LittleEndian.AppendUint32(b.texts, uint32(len(r.ID))), r.ID...)
 		row.id = uint32(len(b.texts)) - row.at - row.uid
 	}
-	b.rows = append(b.rows, row)
 	s.rows++
 }
 
