@@ -83,6 +83,15 @@ var putCells = map[string]func(*column, *cells){
 	"mapped_at": func(c *column, from *cells) { c.integers(from.mappedAt) },
 }
 
+// alike returns how many kinds from the first on are the same in some bits.
+func alike(kinds []byte, bits byte) int {
+	n := 1
+	for n < len(kinds) && (kinds[n]^kinds[0])&bits == 0 {
+		n++
+	}
+	return n
+}
+
 func putIDCells(c *column, from *cells) {
 	if len(from.id) == 0 {
 		c.noValues(from.rows)
@@ -90,10 +99,7 @@ func putIDCells(c *column, from *cells) {
 	}
 	ids := from.id
 	for kinds := from.kinds; len(kinds) > 0; {
-		n := 1
-		for n < len(kinds) && (kinds[n]^kinds[0])&kindHasID == 0 {
-			n++
-		}
+		n := alike(kinds, kindHasID)
 		if kinds[0]&kindHasID == 0 {
 			c.noValues(n)
 		} else {
@@ -107,10 +113,7 @@ func putIDCells(c *column, from *cells) {
 
 func putKindCells(c *column, from *cells) {
 	for kinds := from.kinds; len(kinds) > 0; {
-		n := 1
-		for n < len(kinds) && (kinds[n]^kinds[0])&^kindHasID == 0 {
-			n++
-		}
+		n := alike(kinds, ^byte(kindHasID))
 		c.words(normalize.Kind(kinds[0]&^kindHasID).String(), n)
 		kinds = kinds[n:]
 	}

@@ -6,8 +6,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/metadata"
-
-	"mapper/normalize"
 )
 
 // column builds the pages of one column of the open row group. Values are encoded as they come, behind room
@@ -54,6 +52,11 @@ func (c *column) text(v []byte) {
 // size. Values of other kinds are too short for that.
 func (c *column) endText() {
 	c.value()
+	c.closeIfFull()
+}
+
+// closeIfFull ends the page if texts have filled it with bytes.
+func (c *column) closeIfFull() {
 	if len(c.open) >= pageBytes {
 		c.closePage()
 	}
@@ -65,25 +68,11 @@ func (c *column) string(v string) {
 	c.endText()
 }
 
-// base64 appends the hash of an identity as a text.
-func (c *column) base64(id *normalize.ID) {
-	c.open = id.AppendBase64(binary.LittleEndian.AppendUint32(c.open, normalize.Base64Len))
-	c.value()
-}
-
-// hex is base64 in hexadecimal digits.
-func (c *column) hex(id *normalize.ID) {
-	c.open = id.AppendHex(binary.LittleEndian.AppendUint32(c.open, hexLen))
-	c.endText()
-}
-
 // texts appends n texts that stand in b as they do in a page, each behind its length.
 func (c *column) texts(b []byte, n int) {
 	c.open = append(c.open, b...)
 	c.values(n)
-	if len(c.open) >= pageBytes {
-		c.closePage()
-	}
+	c.closeIfFull()
 }
 
 // textOrNull appends a text, or a null when it is empty.

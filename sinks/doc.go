@@ -43,7 +43,7 @@
 //
 // refresh_from is sorted in memory. Its rows wait encoded as they will stand in the file, in pieces of one refresh_from
 // each, which at the end are put in order and copied into pages. Batches of a few thousand rows are dealt into pieces where
-// a cache holds them: rows dealt one by one over the memory of a whole part, or sorted in it, take 80 ns more.
+// a cache holds them: rows dealt one by one over the memory of a whole part, or sorted in it, take 60 ns more.
 //
 // Arrow also computes wrong min and max for texts when the memory they lie in is used again, which hides rows
 // from readers that prune. Statistics are computed here; texts have none, as min and max of random text prune

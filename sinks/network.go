@@ -37,12 +37,11 @@ const hexLen = 64
 // which there are rows without an identity.
 func (n Network) identityColumns(in, nullable datasets) []columnSpec {
 	kind := columnSpec{"identity_type", word, in, nullable, eachWord(kindOf, kindText)}
+	columns := []columnSpec{kind, {"identity_hash", random, in, nullable, n.putHash}}
 	if n == NetworkID5 {
-		return []columnSpec{
-			kind, {"identity_hash", random, in, nullable, putHex}, {"country", word, in, 0, eachWord(countryOf, countryWord)},
-		}
+		columns = append(columns, columnSpec{"country", word, in, 0, eachWord(countryOf, countryWord)})
 	}
-	return []columnSpec{kind, {"identity_hash", random, in, nullable, putBase64}}
+	return columns
 }
 
 // hashCell is the length of a hash in a page, behind its own length.
@@ -53,18 +52,12 @@ func (n Network) hashCell() int {
 	return 4 + normalize.Base64Len
 }
 
-// appendHashes appends the hashes of some rows as they stand in a page.
-func (n Network) appendHashes(dst []byte, all []refreshRow, rows []uint16) []byte {
-	length := uint32(n.hashCell() - 4)
-	for _, i := range rows {
-		dst = binary.LittleEndian.AppendUint32(dst, length)
-		if id := &all[i].identity; n == NetworkID5 {
-			dst = id.AppendHex(dst)
-		} else {
-			dst = id.AppendBase64(dst)
-		}
+// appendHash appends the hash of an identity as it stands in a page, behind its length.
+func (n Network) appendHash(dst []byte, id *normalize.ID) []byte {
+	if n == NetworkID5 {
+		return id.AppendHex(binary.LittleEndian.AppendUint32(dst, hexLen))
 	}
-	return dst
+	return id.AppendBase64(binary.LittleEndian.AppendUint32(dst, normalize.Base64Len))
 }
 
 // kindOf is what rows have in common whose identity_type is the same.
@@ -77,20 +70,14 @@ func kindOf(r *Row) int {
 
 func kindText(r *Row) (string, bool) { return r.Identity.Kind.String(), r.HasKind }
 
-var (
-	putBase64 = eachHash((*column).base64)
-	putHex    = eachHash((*column).hex)
-)
-
-// eachHash makes a put of what appends the hash of an identity, which is null where it is not known.
-func eachHash(one func(*column, *normalize.ID)) put {
-	return func(c *column, rows []Row) {
-		for i := range rows {
-			if r := &rows[i]; r.HasHash {
-				one(c, &r.Identity)
-			} else {
-				c.null()
-			}
+// putHash appends the hashes of identities, which are null where they are not known.
+func (n Network) putHash(c *column, rows []Row) {
+	for i := range rows {
+		if r := &rows[i]; r.HasHash {
+			c.open = n.appendHash(c.open, &r.Identity)
+			c.endText()
+		} else {
+			c.null()
 		}
 	}
 }

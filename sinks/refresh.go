@@ -170,7 +170,9 @@ func (s *refreshRows) piece(refreshFrom int64, rows []uint16) piece {
 	}
 	slab := s.slab(len(rows)*(s.network.hashCell()+8+1+2) + int(p.uids+p.ids))
 	to := *slab
-	to = s.network.appendHashes(to, b.rows, rows)
+	for _, i := range rows {
+		to = s.network.appendHash(to, &b.rows[i].identity)
+	}
 	for _, i := range rows {
 		r := &b.rows[i]
 		to = append(to, b.texts[r.at:r.at+r.uid]...)
